@@ -1,0 +1,102 @@
+#include "base/json.h"
+
+/* Nesting of brackets outside strings; stops the recursion before it starts. */
+static bool is_too_deep(struct slice text)
+{
+    size_t depth = 0;
+    bool in_string = false;
+
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+
+        if (in_string) {
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                in_string = false;
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '[' || c == '{') {
+            if (++depth > JSON_DEPTH_MAX)
+                return true;
+        } else if ((c == ']' || c == '}') && depth > 0) {
+            depth--;
+        }
+    }
+    return false;
+}
+
+enum err json_read(struct slice text, size_t max_bytes, json_t **out)
+{
+    json_t *tree;
+
+    if (text.n > max_bytes)
+        return ERR_TOO_LARGE;
+    if (text.n == 0 || is_too_deep(text))
+        return ERR_SYNTAX;
+    tree = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, NULL);
+    if (tree == NULL)
+        return ERR_SYNTAX;
+    *out = tree;
+    return ERR_OK;
+}
+
+/* Length of the UTF-8 sequence at s.p[at], or 0 when it is none (RFC 3629 §4). */
+static size_t utf8_length(struct slice s, size_t at)
+{
+    unsigned char c = (unsigned char)s.p[at], d;
+    size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : (c & 0xf0) == 0xe0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+
+    if (n == 0 || s.n - at < n)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if (((unsigned char)s.p[at + i] & 0xc0) != 0x80)
+            return 0;
+    if (n < 3)
+        return n;
+    d = (unsigned char)s.p[at + 1];
+    if ((c == 0xe0 && d < 0xa0) || (c == 0xed && d > 0x9f) || (c == 0xf0 && d < 0x90) ||
+        (c == 0xf4 && d > 0x8f))
+        return 0;
+    return n;
+}
+
+void json_add_string(struct buf *b, struct slice s)
+{
+    static const char hex[] = "0123456789abcdef";
+    size_t plain = 0, i = 0;
+
+    buf_add_char(b, '"');
+    while (i < s.n) {
+        unsigned char c = (unsigned char)s.p[i];
+        size_t n = c < 0x80 ? 1 : utf8_length(s, i);
+
+        if (n > 1 || (n == 1 && c >= 0x20 && c != '"' && c != '\\' && c != 0x7f)) {
+            i += n;
+            continue;
+        }
+        buf_add(b, slice_of(s.p + plain, i - plain));
+        if (n == 0) {
+            buf_add(b, SLICE("\\ufffd"));
+        } else if (c == '"' || c == '\\') {
+            buf_add_char(b, '\\');
+            buf_add_char(b, (char)c);
+        } else {
+            char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+
+            buf_add(b, slice_of(escape, sizeof(escape)));
+        }
+        plain = ++i;
+    }
+    buf_add(b, slice_of(s.p + plain, s.n - plain));
+    buf_add_char(b, '"');
+}
+
+struct slice json_text(const json_t *object, const char *name)
+{
+    const json_t *member = json_object_get(object, name);
+
+    if (!json_is_string(member))
+        return SLICE_NONE;
+    return slice_of(json_string_value(member), json_string_length(member));
+}
