@@ -1,0 +1,93 @@
+#include "crypto/base64url.h"
+
+/* All ones when lo <= c <= hi. Comparisons, not tables: time does not depend on the bytes. */
+static inline uint8_t mask_range(uint8_t c, uint8_t lo, uint8_t hi)
+{
+    return (uint8_t) - (uint8_t)((uint8_t)(c - lo) <= (uint8_t)(hi - lo));
+}
+
+static inline char digit_of(uint8_t value)
+{
+    uint8_t c = (uint8_t)(value + 'A');
+
+    c = (uint8_t)(c + (mask_range(value, 26, 63) & ('a' - 'Z' - 1)));
+    c = (uint8_t)(c - (mask_range(value, 52, 63) & ('z' - '0' + 1)));
+    c = (uint8_t)(c - (mask_range(value, 62, 63) & ('9' - '-' + 1)));
+    c = (uint8_t)(c + (mask_range(value, 63, 63) & ('_' - '-' - 1)));
+    return (char)c;
+}
+
+size_t base64url_encode(struct slice in, char *out)
+{
+    const uint8_t *p = (const uint8_t *)in.p;
+    size_t i = 0, o = 0;
+
+    for (; in.n - i >= 3; i += 3) {
+        out[o++] = digit_of(p[i] >> 2);
+        out[o++] = digit_of((uint8_t)((p[i] & 3) << 4 | p[i + 1] >> 4));
+        out[o++] = digit_of((uint8_t)((p[i + 1] & 15) << 2 | p[i + 2] >> 6));
+        out[o++] = digit_of(p[i + 2] & 63);
+    }
+    if (i < in.n) {
+        uint8_t second = in.n - i == 2 ? p[i + 1] : 0;
+
+        out[o++] = digit_of(p[i] >> 2);
+        out[o++] = digit_of((uint8_t)((p[i] & 3) << 4 | second >> 4));
+        if (in.n - i == 2)
+            out[o++] = digit_of((uint8_t)((second & 15) << 2));
+    }
+    return o;
+}
+
+enum { BLOCK = 64 };
+
+/* Values of n digits; returns non-zero when one of them is no digit. A loop compilers vectorise. */
+static uint8_t values_of(const uint8_t *digits, size_t n, uint8_t *values)
+{
+    uint8_t bad = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        uint8_t c = digits[i];
+        uint8_t upper = mask_range(c, 'A', 'Z'), lower = mask_range(c, 'a', 'z');
+        uint8_t digit = mask_range(c, '0', '9'), dash = mask_range(c, '-', '-');
+        uint8_t line = mask_range(c, '_', '_');
+
+        values[i] = (uint8_t)((upper & (c - 'A')) | (lower & (c - 'a' + 26)) |
+                              (digit & (c - '0' + 52)) | (dash & 62) | (line & 63));
+        bad |= (uint8_t) ~(upper | lower | digit | dash | line);
+    }
+    return bad;
+}
+
+enum err base64url_decode(struct slice in, unsigned char *out, size_t *n)
+{
+    const uint8_t *p = (const uint8_t *)in.p;
+    size_t tail = in.n % 4, o = 0;
+    uint8_t bad = 0, v[BLOCK];
+
+    if (tail == 1)
+        return ERR_SYNTAX;
+    for (size_t at = 0; at < in.n; at += BLOCK) {
+        size_t block = in.n - at < BLOCK ? in.n - at : BLOCK, i = 0;
+
+        bad |= values_of(p + at, block, v);
+        for (; block - i >= 4; i += 4) {
+            out[o++] = (uint8_t)(v[i] << 2 | v[i + 1] >> 4);
+            out[o++] = (uint8_t)(v[i + 1] << 4 | v[i + 2] >> 2);
+            out[o++] = (uint8_t)(v[i + 2] << 6 | v[i + 3]);
+        }
+        if (block - i >= 2)
+            out[o++] = (uint8_t)(v[i] << 2 | v[i + 1] >> 4);
+        if (block - i == 3)
+            out[o++] = (uint8_t)(v[i + 1] << 4 | v[i + 2] >> 2);
+        /* Bits that no byte takes must be zero, or two texts would mean the same bytes. */
+        if (block - i == 2)
+            bad |= v[i + 1] & 15;
+        if (block - i == 3)
+            bad |= v[i + 2] & 3;
+    }
+    if (bad != 0)
+        return ERR_SYNTAX;
+    *n = o;
+    return ERR_OK;
+}
