@@ -1,0 +1,26 @@
+#ifndef NET_RESOLVE_H
+#define NET_RESOLVE_H
+
+#include "http/addr.h"
+#include "net/worker.h"
+
+/*
+ * Names to addresses on the control loop by c-ares, with their TTL (D18). Literal
+ * addresses and localhost answer without DNS; /etc/hosts is honoured.
+ */
+struct resolver;
+struct resolver *resolver_new(struct worker *control);
+void resolver_free(struct resolver *r);
+
+struct resolved {
+    struct addr addrs[16];
+    size_t count;
+    int64_t ttl_s; /* at least 1; 0: never changes */
+};
+/* done runs later on the control thread; e is ERR_OK, ERR_NOT_FOUND or ERR_TIMEOUT. */
+void resolver_ask(struct resolver *r, const char *host, uint16_t port,
+                  void (*done)(void *arg, enum err e, const struct resolved *found), void *arg);
+/* Blocking, for start-up only: getaddrinfo. */
+enum err resolve_now(const char *host, uint16_t port, struct resolved *out) MUST_USE;
+
+#endif
