@@ -5,6 +5,7 @@
 #include "crypto/jwk.h"
 #include "model/keyspace.h"
 #include "model/master.h"
+#include "model/record.h"
 #include "model/redis_client.h"
 
 /*
