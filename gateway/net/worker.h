@@ -7,6 +7,8 @@
 
 #include <event2/event.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 struct policy;
 struct store;
@@ -35,12 +37,18 @@ struct worker {
     struct counters *counters; /* gateway/observe */
     struct access_log *access_log;
 
-    struct list dirty;   /* streams with bytes to write at the end of this turn */
-    struct list retired; /* things to free at the end of this turn */
+    struct list ready;     /* streams that owe their handler something in this turn */
+    struct list again;     /* streams that go on in the next turn, so that others come first */
+    struct list dirty;     /* streams with bytes to write at the end of this turn */
+    struct list retired;   /* things to free at the end of this turn */
+    struct list lingering; /* finished streams that still send or wait for the peer to read */
+    size_t lingering_count; /* a drain waits for these too */
     struct list clients; /* client connections, for drain */
     size_t client_count, exchange_count;
     bool is_draining;
-    struct event *turn; /* runs after the callbacks of this turn: flush, then reap */
+    bool is_turn_due;    /* turn is active */
+    struct event *turn;  /* runs after the callbacks of this turn: flush, then reap */
+    struct event *next;  /* brings the streams of again back */
     struct mailbox *mailbox;
     char scratch[WORKER_SCRATCH_BYTES]; /* read buffer shared by this worker's streams */
 };
@@ -51,8 +59,13 @@ void worker_free(struct worker *w);
 
 /* Every event callback of ours begins with this: takes the time, and arranges the turn's end. */
 void worker_enter(struct worker *w);
+/* Arranges the turn's end without taking the time. */
+void worker_want_turn(struct worker *w);
 
-/* Runs fn(w, arg) on w's thread, in order. The only function here for other threads. */
+/*
+ * Runs fn(w, arg) on w's thread, in order. The only function here for other
+ * threads. What is still in the mailbox when the worker is freed is dropped.
+ */
 void worker_post(struct worker *w, void (*fn)(struct worker *w, void *arg), void *arg);
 
 /*

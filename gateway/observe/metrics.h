@@ -1,0 +1,55 @@
+#ifndef OBSERVE_METRICS_H
+#define OBSERVE_METRICS_H
+
+#include "base/buf.h"
+
+#include <stdatomic.h>
+
+enum metric {
+#define METRIC(name, type, text, labels, help) METRIC_##name,
+#include "observe/metric.def"
+#undef METRIC
+    METRIC_COUNT
+};
+
+enum { HISTOGRAM_BUCKETS = 14, STATUS_CLASSES = 6 };
+
+/* Requests of one route: by status class, with durations in classic buckets (5 ms ... 10 min). */
+struct route_counters {
+    atomic_ulong by_class[STATUS_CLASSES]; /* [4] is 4xx; [0]: no answer was sent */
+    atomic_ulong buckets[HISTOGRAM_BUCKETS + 1];
+    atomic_ulong sum_us;
+};
+
+/* One worker's counts: written by it alone (relaxed), summed by the control thread. */
+struct counters {
+    atomic_long values[METRIC_COUNT];
+    struct route_counters *_Atomic routes; /* by route index of the current policy */
+    atomic_uint route_count;
+};
+
+struct counters *counters_new(void);
+void counters_free(struct counters *c);
+static inline void count(struct counters *c, enum metric m, long by)
+{
+    atomic_fetch_add_explicit(&c->values[m], by, memory_order_relaxed);
+}
+static inline void gauge_set(struct counters *c, enum metric m, long value)
+{
+    atomic_store_explicit(&c->values[m], value, memory_order_relaxed);
+}
+/* One finished request of a named route; name must live as long as the process (metrics_route_name()). */
+void count_request(struct counters *c, unsigned route, unsigned status, int64_t duration_us);
+
+/*
+ * Route names and their slots outlive reloads: a name gets one slot for ever, at most
+ * 1000 names. Control thread only; returns the slot.
+ */
+unsigned metrics_route_slot(struct slice name);
+/* Makes room in c for every slot handed out so far; before c's worker uses a new slot. */
+void counters_make_room(struct counters *c);
+
+/* The Prometheus text format 0.0.4 over all workers. */
+void metrics_write(struct counters *const *all, size_t count, struct buf *out);
+
+#endif
