@@ -41,12 +41,12 @@ size_t base64url_encode(struct slice in, char *out)
 
 enum { BLOCK = 64 };
 
-/* Values of n digits; returns non-zero when one of them is no digit. A loop compilers vectorise. */
-static uint8_t values_of(const uint8_t *digits, size_t n, uint8_t *values)
+/* Values of a whole block; non-zero when a byte is no digit. Its fixed length lets it vectorise. */
+static uint8_t values_of(const uint8_t digits[BLOCK], uint8_t values[BLOCK])
 {
     uint8_t bad = 0;
 
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < BLOCK; i++) {
         uint8_t c = digits[i];
         uint8_t upper = mask_range(c, 'A', 'Z'), lower = mask_range(c, 'a', 'z');
         uint8_t digit = mask_range(c, '0', '9'), dash = mask_range(c, '-', '-');
@@ -59,32 +59,41 @@ static uint8_t values_of(const uint8_t *digits, size_t n, uint8_t *values)
     return bad;
 }
 
+/* Packs n values; returns the bits left over, which must be zero, or two texts would mean the
+   same bytes. */
+static uint8_t pack(const uint8_t *v, size_t n, unsigned char *out, size_t *o)
+{
+    size_t i = 0;
+
+    for (; n - i >= 4; i += 4) {
+        out[(*o)++] = (uint8_t)(v[i] << 2 | v[i + 1] >> 4);
+        out[(*o)++] = (uint8_t)(v[i + 1] << 4 | v[i + 2] >> 2);
+        out[(*o)++] = (uint8_t)(v[i + 2] << 6 | v[i + 3]);
+    }
+    if (n - i < 2)
+        return 0;
+    out[(*o)++] = (uint8_t)(v[i] << 2 | v[i + 1] >> 4);
+    if (n - i == 2)
+        return v[i + 1] & 15;
+    out[(*o)++] = (uint8_t)(v[i + 1] << 4 | v[i + 2] >> 2);
+    return v[i + 2] & 3;
+}
+
 enum err base64url_decode(struct slice in, unsigned char *out, size_t *n)
 {
-    const uint8_t *p = (const uint8_t *)in.p;
-    size_t tail = in.n % 4, o = 0;
-    uint8_t bad = 0, v[BLOCK];
+    uint8_t digits[BLOCK], values[BLOCK], bad = 0;
+    size_t o = 0;
 
-    if (tail == 1)
+    if (in.n % 4 == 1)
         return ERR_SYNTAX;
     for (size_t at = 0; at < in.n; at += BLOCK) {
-        size_t block = in.n - at < BLOCK ? in.n - at : BLOCK, i = 0;
+        size_t block = in.n - at < BLOCK ? in.n - at : BLOCK;
 
-        bad |= values_of(p + at, block, v);
-        for (; block - i >= 4; i += 4) {
-            out[o++] = (uint8_t)(v[i] << 2 | v[i + 1] >> 4);
-            out[o++] = (uint8_t)(v[i + 1] << 4 | v[i + 2] >> 2);
-            out[o++] = (uint8_t)(v[i + 2] << 6 | v[i + 3]);
-        }
-        if (block - i >= 2)
-            out[o++] = (uint8_t)(v[i] << 2 | v[i + 1] >> 4);
-        if (block - i == 3)
-            out[o++] = (uint8_t)(v[i + 1] << 4 | v[i + 2] >> 2);
-        /* Bits that no byte takes must be zero, or two texts would mean the same bytes. */
-        if (block - i == 2)
-            bad |= v[i + 1] & 15;
-        if (block - i == 3)
-            bad |= v[i + 2] & 3;
+        if (block < BLOCK)
+            memset(digits, 'A', BLOCK);
+        memcpy(digits, in.p + at, block);
+        bad |= values_of(digits, values);
+        bad |= pack(values, block, out, &o);
     }
     if (bad != 0)
         return ERR_SYNTAX;

@@ -13,51 +13,6 @@ bool jwt_has_form(struct slice token)
     return jose_split(token, &parts) == ERR_OK;
 }
 
-static enum err keep(struct jwt_peek *out, size_t *used, struct slice text, struct slice *kept)
-{
-    if (text.n > sizeof(out->scratch) - *used)
-        return ERR_SYNTAX;
-    if (text.n > 0)
-        memcpy(out->scratch + *used, text.p, text.n);
-    *kept = slice_of(text.n > 0 ? out->scratch + *used : NULL, text.n);
-    *used += text.n;
-    return ERR_OK;
-}
-
-static enum err peek_issuer(struct slice payload, struct jwt_peek *out, size_t *used)
-{
-    unsigned char plain[BASE64URL_BYTES(JWT_BYTES_MAX)];
-    json_t *claims = NULL;
-    const json_t *issuer;
-    size_t n;
-    enum err e;
-
-    if (base64url_decode(payload, plain, &n) != ERR_OK ||
-        json_read(slice_of(plain, n), sizeof(plain), &claims) != ERR_OK)
-        return ERR_SYNTAX;
-    issuer = json_object_get(claims, "iss");
-    if (!json_is_object(claims) || (issuer != NULL && !json_is_string(issuer)))
-        e = ERR_SYNTAX;
-    else
-        e = keep(out, used, json_text(claims, "iss"), &out->issuer);
-    json_decref(claims);
-    return e;
-}
-
-enum err jwt_peek(struct slice token, struct jwt_peek *out)
-{
-    const struct jose_header *header;
-    struct jose_parts parts;
-    size_t used = 0;
-
-    if (jose_split(token, &parts) != ERR_OK || (header = jose_header_read(parts.header)) == NULL)
-        return ERR_SYNTAX;
-    if (keep(out, &used, slice_of(header->kid, header->kid_n), &out->kid) != ERR_OK)
-        return ERR_SYNTAX;
-    out->alg = header->alg;
-    return peek_issuer(parts.payload, out, &used);
-}
-
 enum err jwt_verify(struct slice token, const struct jwk *key, const struct jwt_rules *rules,
                     json_t **claims)
 {
