@@ -81,7 +81,9 @@ struct exchange {
     /* the answer */
     struct message response;
     struct head response_head;
+    struct head extra_head;       /* fields that reply_add() put by for the answer */
     bool response_started;        /* a final head went to the client */
+    bool response_complete;       /* the upstream's whole answer was received */
     bool is_head_request;
     uint64_t response_bytes;
     enum problem problem;         /* meaningful when has_problem */
@@ -103,10 +105,13 @@ struct exchange {
 
 /* A new exchange on leg; arena is ready for the head that exchange_on_request() will bring. */
 struct exchange *exchange_new(struct worker *w, struct leg *client, const struct stream_peer *peer);
-/* The head has arrived: m.head is &x->request_head. Runs the phases. */
+/* The head has arrived: m.head is &x->request_head. Runs the phases. A body is not
+ * delivered before the exchange resumes the leg. */
 void exchange_on_request(struct exchange *x, const struct message *m);
-/* Instead: the head cannot be understood. The answer closes the connection. */
+/* Head or body cannot be understood, or did not come in time. The codec closes the connection
+ * after the answer, if there still can be one. */
 void exchange_on_malformed(struct exchange *x, enum problem p);
+/* The body, if there is one: pieces, then the end. */
 void exchange_on_request_body(struct exchange *x, struct slice bytes);
 void exchange_on_request_end(struct exchange *x, const struct head *trailers);
 /* The client's buffer fell under its low mark. */
@@ -118,7 +123,10 @@ void exchange_on_client_gone(struct exchange *x, enum end_reason why);
 
 /* The request head was sent; the body may follow. */
 void exchange_on_upstream_ready(struct exchange *x);
-/* A final response head, or 101 for a websocket request (then both sides are raw). Interim ones are dropped. */
+/*
+ * A final response head; exchange_on_response_end() follows, also when there is no body. Or 101 for
+ * a websocket request (then both sides are raw). Interim ones are dropped by the codec.
+ */
 void exchange_on_response(struct exchange *x, const struct message *m);
 void exchange_on_response_body(struct exchange *x, struct slice bytes);
 void exchange_on_response_end(struct exchange *x, const struct head *trailers);
@@ -150,7 +158,13 @@ void exchange_end(struct exchange *x, enum end_reason why);
 /* Runs for every exchange at its end, exactly once: phase/record.c. */
 void phase_record(struct exchange *x, enum end_reason why);
 
-/* The exchanges of a worker whose credential depends on redis_key (SLICE_NONE: all) prove it again. */
-void exchange_recheck_all(struct worker *w, struct slice redis_key);
+/* Frees what finished exchanges left for reuse; at the end of a worker's thread. */
+void exchange_pool_fini(void);
+
+/* The exchanges of this worker whose credential depends on redis_key (SLICE_NONE: all) prove it again. */
+void exchange_recheck_all(struct slice redis_key);
+
+/* Lets a stream live no longer than its credential; for tunnels and event streams. */
+void exchange_watch_expiry(struct exchange *x);
 
 #endif

@@ -14,6 +14,7 @@ struct policy;
 struct store;
 struct pools;
 struct keyring;
+struct authenticator;
 struct counters;
 struct access_log;
 
@@ -34,6 +35,7 @@ struct worker {
     struct store *store;     /* gateway/store */
     struct pools *pools;     /* gateway/upstream */
     struct keyring *keyring; /* gateway/auth: keys of every issuer as this worker knows them */
+    struct authenticator *authenticator; /* gateway/auth */
     struct counters *counters; /* gateway/observe */
     struct access_log *access_log;
 
