@@ -33,9 +33,12 @@ struct h1_scan {
 };
 
 /*
- * Looks for the empty line that ends a head. Bare LF, bare CR, NUL and a head over
- * its limit are refused as soon as they are seen. At most two empty lines before a
- * request line are skipped when leading_crlf is true.
+ * Looks for the empty line that ends a head. A first byte that is no tchar (a TLS
+ * ClientHello), bare LF, bare CR, NUL and other control bytes, and a head over its
+ * limit are refused as soon as they are seen. At most two empty lines before a
+ * request line are skipped when leading_crlf is true; they count into head_bytes
+ * and h1_parse_request() skips them again. H1_URI_TOO_LONG when a request line
+ * alone fills the limit.
  *
  * bytes      all bytes of the message so far, from its first
  * head_bytes set on H1_DONE: length of the head with its empty line
@@ -49,7 +52,7 @@ struct h1_request {
     bool keep_alive;          /* version and Connection allow another request */
     bool expect_continue;
     bool expect_other;        /* an expectation we do not know: 417 */
-    bool upgrade_websocket;   /* Connection: upgrade and Upgrade: websocket, GET, 1.1 */
+    bool upgrade_websocket;   /* Connection: upgrade and Upgrade: websocket, GET, 1.1, no body */
 };
 
 /*
@@ -68,7 +71,7 @@ enum h1_result h1_parse_request(struct slice bytes, const struct h1_limits *limi
 
 struct h1_response {
     enum h1_framing framing;
-    uint64_t content_length;
+    uint64_t content_length; /* bytes, 0 when not given; also for HEAD and 304 */
     bool keep_alive;
     bool is_upgrade; /* 101 */
 };

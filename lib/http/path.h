@@ -14,7 +14,9 @@
  * escape that is not two hex digits, %00 and other control bytes, %5C and '\',
  * '#', a byte that is not visible ASCII, overlong or invalid UTF-8 in escapes.
  * %2F is refused unless keep_encoded_slash; then it stays as %2F inside one
- * segment. ';' is an ordinary character, kept and matched literally.
+ * segment. ';' is an ordinary character, kept and matched literally; but "." or ".."
+ * before a ';' or between encoded slashes ("..;", "..%2Fx") is refused, since some
+ * servers would resolve it.
  * A trailing '/' is kept.
  */
 struct path {

@@ -3,6 +3,9 @@
 
 #include "http/addr.h"
 
+/* A version 2 header may claim 64 KiB; none in use needs more than this. */
+enum { PROXY_HEADER_BYTES_MAX = 4096 };
+
 /*
  * The PROXY protocol, versions 1 and 2, as a load balancer sends it before the
  * first byte of the client. Only from listed peers (incidents F12). TLVs are

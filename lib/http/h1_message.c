@@ -1,0 +1,82 @@
+#include "http/h1_message.h"
+
+#include "http/h1_field.h"
+#include "http/octet.h"
+
+/* Which rows of header.def occurred so far. */
+struct seen {
+    uint64_t bits[(HEADER_COUNT + 63) / 64];
+};
+
+static bool is_second(struct seen *seen, enum header id)
+{
+    uint64_t bit = UINT64_C(1) << ((unsigned)id % 64), *word = &seen->bits[(unsigned)id / 64];
+    bool second = (*word & bit) != 0;
+
+    *word |= bit;
+    return second;
+}
+
+static bool is_repeated(struct seen *seen, enum header id, bool once)
+{
+    unsigned flags = header_flags(id);
+    bool framing = id == HEADER_CONTENT_LENGTH || id == HEADER_TRANSFER_ENCODING;
+
+    return (framing || (once && (flags & HEADER_FLAG_ONCE))) && is_second(seen, id);
+}
+
+enum h1_result h1_parse_fields(struct slice bytes, size_t at, const struct h1_limits *limits,
+                               bool once, struct head *head)
+{
+    struct seen seen = {{0}};
+    struct slice name, value;
+
+    while (at < bytes.n && bytes.p[at] != '\r') {
+        if (!h1_field_line(bytes, &at, &name, &value))
+            return H1_BAD;
+        if (head->count >= limits->field_count)
+            return H1_TOO_LARGE;
+        head_add(head, name, value);
+        if (is_repeated(&seen, head->fields[head->count - 1].id, once))
+            return H1_BAD;
+    }
+    return h1_has_crlf(bytes, at) && at + 2 == bytes.n ? H1_DONE : H1_BAD;
+}
+
+enum h1_result h1_parse_length(const struct head *head, struct h1_length *out)
+{
+    const struct field *length = head_find(head, HEADER_CONTENT_LENGTH);
+    const struct field *coding = head_find(head, HEADER_TRANSFER_ENCODING);
+
+    *out = (struct h1_length){0};
+    if (coding != NULL) {
+        if (length != NULL || head->version_minor == 0 ||
+            !slice_eq_ci(coding->value, SLICE("chunked")))
+            return H1_BAD;
+        out->is_chunked = true;
+    }
+    if (length != NULL) {
+        if (!slice_u64(length->value, INT64_MAX, &out->bytes))
+            return H1_BAD;
+        out->has_length = true;
+    }
+    return H1_DONE;
+}
+
+enum h1_result h1_parse_version(struct slice s, uint8_t *minor)
+{
+    if (s.n < H1_VERSION_CHARS || !slice_starts(s, SLICE("HTTP/")) ||
+        !octet_is(s.p[5], OCTET_DIGIT) || s.p[6] != '.' || !octet_is(s.p[7], OCTET_DIGIT))
+        return H1_BAD;
+    if (s.p[5] != '1' || s.p[7] > '1')
+        return H1_VERSION;
+    *minor = (uint8_t)(s.p[7] - '0');
+    return H1_DONE;
+}
+
+bool h1_is_persistent(const struct head *head)
+{
+    if (head_has_token(head, HEADER_CONNECTION, SLICE("close")))
+        return false;
+    return head->version_minor == 1 || head_has_token(head, HEADER_CONNECTION, SLICE("keep-alive"));
+}
