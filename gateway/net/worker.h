@@ -29,28 +29,28 @@ struct worker {
     int index;
     struct event_base *base; /* EVENT_BASE_FLAG_NOLOCK */
     struct log *log;
-    int64_t now_ms;          /* monotonic, taken at the start of each callback */
+    int64_t now_ms; /* monotonic, taken at the start of each callback */
 
     struct policy *policy;   /* the current one, one reference held */
     struct store *store;     /* gateway/store */
     struct pools *pools;     /* gateway/upstream */
     struct keyring *keyring; /* gateway/auth: keys of every issuer as this worker knows them */
     struct authenticator *authenticator; /* gateway/auth */
-    struct counters *counters; /* gateway/observe */
+    struct counters *counters;           /* gateway/observe */
     struct access_log *access_log;
 
-    struct list ready;     /* streams that owe their handler something in this turn */
-    struct list again;     /* streams that go on in the next turn, so that others come first */
-    struct list dirty;     /* streams with bytes to write at the end of this turn */
-    struct list retired;   /* things to free at the end of this turn */
-    struct list lingering; /* finished streams that still send or wait for the peer to read */
+    struct list ready;      /* streams that owe their handler something in this turn */
+    struct list again;      /* streams that go on in the next turn, so that others come first */
+    struct list dirty;      /* streams with bytes to write at the end of this turn */
+    struct list retired;    /* things to free at the end of this turn */
+    struct list lingering;  /* finished streams that still send or wait for the peer to read */
     size_t lingering_count; /* a drain waits for these too */
-    struct list clients; /* client connections, for drain */
+    struct list clients;    /* client connections, for drain */
     size_t client_count, exchange_count;
     bool is_draining;
-    bool is_turn_due;    /* turn is active */
-    struct event *turn;  /* runs after the callbacks of this turn: flush, then reap */
-    struct event *next;  /* brings the streams of again back */
+    bool is_turn_due;   /* turn is active */
+    struct event *turn; /* runs after the callbacks of this turn: flush, then reap */
+    struct event *next; /* brings the streams of again back */
     struct mailbox *mailbox;
     char scratch[WORKER_SCRATCH_BYTES]; /* read buffer shared by this worker's streams */
 };
