@@ -6,7 +6,8 @@
 
 #include <stdlib.h>
 
-/* Finished exchanges wait here with the first block of their arena, so a request allocates nothing. */
+/* Finished exchanges wait here with the first block of their arena, so a request allocates nothing.
+ */
 enum { SPARE_MAX = 64 };
 static _Thread_local struct {
     struct exchange *items[SPARE_MAX];
@@ -203,9 +204,9 @@ void exchange_on_request_body(struct exchange *x, struct slice bytes)
 static bool is_forbidden_trailer(const struct field *f, void *arg)
 {
     (void)arg;
-    return header_is_reserved(f->name) ||
-           (header_flags(header_find_folded(f->name)) &
-            (HEADER_FLAG_HOP | HEADER_FLAG_FRAMING | HEADER_FLAG_CREDENTIAL | HEADER_FLAG_OURS)) != 0;
+    return header_is_reserved(f->name) || (header_flags(header_find_folded(f->name)) &
+                                           (HEADER_FLAG_HOP | HEADER_FLAG_FRAMING |
+                                            HEADER_FLAG_CREDENTIAL | HEADER_FLAG_OURS)) != 0;
 }
 
 static const struct head *clean_trailers(const struct head *trailers)

@@ -21,7 +21,13 @@
  * is full. An exchange ends exactly once, in exchange_end(), which records it.
  * Thread: its worker's. Memory: x->arena, reset when the exchange goes.
  */
-enum exchange_state { EXCHANGE_PHASES, EXCHANGE_FORWARD, EXCHANGE_REPLY, EXCHANGE_TUNNEL, EXCHANGE_DONE };
+enum exchange_state {
+    EXCHANGE_PHASES,
+    EXCHANGE_FORWARD,
+    EXCHANGE_REPLY,
+    EXCHANGE_TUNNEL,
+    EXCHANGE_DONE
+};
 
 /* What a phase or filter says: go on, an answer will come (x->wait), or the reply is chosen. */
 enum next { NEXT_GO, NEXT_WAIT, NEXT_REPLIED };
@@ -42,57 +48,59 @@ const char *end_reason_text(enum end_reason r);
 struct exchange {
     struct worker *worker;
     struct arena arena;
-    struct list live;             /* in worker's exchanges */
+    struct list live; /* in worker's exchanges */
     struct retired retired;
     enum exchange_state state;
-    struct policy *policy;        /* a reference: the one it began with */
+    struct policy *policy; /* a reference: the one it began with */
 
-    struct leg *client;           /* NULL once released */
-    struct leg *upstream;         /* NULL before serve and once released */
+    struct leg *client;             /* NULL once released */
+    struct leg *upstream;           /* NULL before serve and once released */
     const struct stream_peer *peer; /* of the connection; valid while client is not NULL */
 
     /* the request */
     struct message request;
     struct head request_head;
-    struct path path;             /* set by phase receive */
-    struct slice host;            /* lower case, without port */
-    struct addr client_addr;      /* after trusted proxies */
+    struct path path;        /* set by phase receive */
+    struct slice host;       /* lower case, without port */
+    struct addr client_addr; /* after trusted proxies */
     bool peer_is_trusted, is_secure;
     struct slice request_id, trace_id;
-    bool request_complete;        /* the whole body was received */
-    uint64_t request_bytes;       /* of the body, so far */
+    bool request_complete;  /* the whole body was received */
+    uint64_t request_bytes; /* of the body, so far */
 
     /* what the phases found; each writes its own */
-    unsigned phase;               /* index of the next one */
-    struct { void (*cancel)(struct exchange *x); } wait; /* cancel NULL: not waiting */
+    unsigned phase; /* index of the next one */
+    struct {
+        void (*cancel)(struct exchange *x);
+    } wait; /* cancel NULL: not waiting */
     struct route_match match;
-    const struct route *route;    /* NULL until routed */
+    const struct route *route;       /* NULL until routed */
     const struct endpoint *endpoint; /* one of our own answers, or NULL */
     struct auth_op auth;
-    struct identity *who;         /* a reference, or NULL: nobody */
+    struct identity *who; /* a reference, or NULL: nobody */
     struct credential credential;
     struct store_op limit_op;
     struct limit_rule *limit_rules;
     struct limit_verdict limit;
     bool has_limit;
-    struct head upstream_head;    /* set by phase upstream_head */
+    struct head upstream_head; /* set by phase upstream_head */
     struct slice upstream_target;
 
     /* the answer */
     struct message response;
     struct head response_head;
-    struct head extra_head;       /* fields that reply_add() put by for the answer */
-    bool response_started;        /* a final head went to the client */
-    bool response_complete;       /* the upstream's whole answer was received */
+    struct head extra_head; /* fields that reply_add() put by for the answer */
+    bool response_started;  /* a final head went to the client */
+    bool response_complete; /* the upstream's whole answer was received */
     bool is_head_request;
     uint64_t response_bytes;
-    enum problem problem;         /* meaningful when has_problem */
+    enum problem problem; /* meaningful when has_problem */
     bool has_problem;
-    const char *reason;           /* why refused; for the logs */
+    const char *reason; /* why refused; for the logs */
 
-    bool is_detached;             /* the client left, the upstream may finish */
-    struct timer expiry;          /* of the credential, while it streams */
-    struct auth_op recheck;       /* after an invalidation */
+    bool is_detached;       /* the client left, the upstream may finish */
+    struct timer expiry;    /* of the credential, while it streams */
+    struct auth_op recheck; /* after an invalidation */
     bool is_rechecking;
 
     /* for the access log: monotonic microseconds, 0: not reached */
@@ -133,7 +141,8 @@ void exchange_on_response_end(struct exchange *x, const struct head *trailers);
 void exchange_on_upstream_drained(struct exchange *x);
 /*
  * No answer, or a broken one; the leg is gone after this. why: ERR_REFUSED (could not
- * connect), ERR_UNAVAILABLE (no healthy server, or all full), ERR_TIMEOUT, ERR_CLOSED, ERR_SYNTAX, ERR_TLS.
+ * connect), ERR_UNAVAILABLE (no healthy server, or all full), ERR_TIMEOUT, ERR_CLOSED, ERR_SYNTAX,
+ * ERR_TLS.
  */
 void exchange_on_upstream_failed(struct exchange *x, enum err why);
 
@@ -142,10 +151,13 @@ void exchange_on_upstream_failed(struct exchange *x, enum err why);
 /* After a wait: go on with the phase after the one that waited. */
 void pipeline_resume(struct exchange *x);
 
-/* Chooses a refusal as the answer; always NEXT_REPLIED. detail may be SLICE_NONE. reason is for the logs. */
-enum next reply_problem(struct exchange *x, enum problem p, const char *reason, struct slice detail);
+/* Chooses a refusal as the answer; always NEXT_REPLIED. detail may be SLICE_NONE. reason is for the
+ * logs. */
+enum next reply_problem(struct exchange *x, enum problem p, const char *reason,
+                        struct slice detail);
 /* Chooses a small answer of our own. */
-enum next reply_content(struct exchange *x, unsigned status, struct slice content_type, struct slice body);
+enum next reply_content(struct exchange *x, unsigned status, struct slice content_type,
+                        struct slice body);
 /* An extra field for the answer to come, ours or the upstream's. */
 void reply_add(struct exchange *x, struct slice name, struct slice value);
 
@@ -161,7 +173,8 @@ void phase_record(struct exchange *x, enum end_reason why);
 /* Frees what finished exchanges left for reuse; at the end of a worker's thread. */
 void exchange_pool_fini(void);
 
-/* The exchanges of this worker whose credential depends on redis_key (SLICE_NONE: all) prove it again. */
+/* The exchanges of this worker whose credential depends on redis_key (SLICE_NONE: all) prove it
+ * again. */
 void exchange_recheck_all(struct slice redis_key);
 
 /* Lets a stream live no longer than its credential; for tunnels and event streams. */

@@ -17,8 +17,8 @@ struct message {
     struct head *head;
     bool has_body;
     bool length_known;
-    uint64_t length;     /* bytes, when known */
-    bool is_websocket;   /* request: asks for, response (101): accepts the upgrade */
+    uint64_t length;   /* bytes, when known */
+    bool is_websocket; /* request: asks for, response (101): accepts the upgrade */
 };
 
 struct leg_ops {
@@ -37,7 +37,8 @@ struct leg_ops {
     void (*tunnel)(struct leg *leg);
     /*
      * The exchange has nothing more to say here. complete: the message we were sending
-     * was ended; false: it breaks off, and the peer must be able to tell. The leg is not touched again.
+     * was ended; false: it breaks off, and the peer must be able to tell. The leg is not touched
+     * again.
      */
     void (*release)(struct leg *leg, bool complete);
 };

@@ -70,7 +70,8 @@ static void recheck(struct exchange *x)
 {
     x->recheck = (struct auth_op){.done = on_recheck, .arg = x};
     x->is_rechecking = true;
-    if (authenticate(x->worker->authenticator, &x->credential, x->policy, &x->client_addr, &x->arena, &x->recheck))
+    if (authenticate(x->worker->authenticator, &x->credential, x->policy, &x->client_addr,
+                     &x->arena, &x->recheck))
         judge(x);
 }
 

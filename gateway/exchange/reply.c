@@ -3,8 +3,10 @@
 #include "base/random.h"
 #include "exchange/pipeline.h"
 
-/* Sends an answer of our own and ends the exchange; the caller's x stays readable until the turn ends. */
-static enum next send_reply(struct exchange *x, unsigned status, struct slice type, struct slice body)
+/* Sends an answer of our own and ends the exchange; the caller's x stays readable until the turn
+ * ends. */
+static enum next send_reply(struct exchange *x, unsigned status, struct slice type,
+                            struct slice body)
 {
     if (x->client == NULL || x->response_started) {
         exchange_end(x, END_CLIENT_GONE);

@@ -24,16 +24,16 @@ struct h1_conn {
     struct h1_scan scan;
     struct h1_body body;
     struct h1_request request;
-    struct timer timer;      /* of the step we are waiting in */
+    struct timer timer; /* of the step we are waiting in */
     uint64_t drained_bytes;
     bool is_open;
-    bool is_paused;          /* the exchange does not want the body now */
-    bool expects_continue;   /* the client waits for 100 before it sends its body */
-    bool must_close;         /* after this answer */
+    bool is_paused;        /* the exchange does not want the body now */
+    bool expects_continue; /* the client waits for 100 before it sends its body */
+    bool must_close;       /* after this answer */
     bool is_chunked_answer;
     bool is_head_request;
     bool is_http_1_0;
-    bool head_began;         /* bytes of the next head have come */
+    bool head_began; /* bytes of the next head have come */
 };
 
 static void set_timer(struct h1_conn *c, int64_t ms)

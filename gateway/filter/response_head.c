@@ -1,0 +1,73 @@
+#include "filter/filter.h"
+
+#include "base/clock.h"
+
+/* What only the gateway says to a client. */
+static bool is_ours(const struct field *f, void *arg)
+{
+    const struct exchange *x = arg;
+
+    if ((header_flags(f->id) & HEADER_FLAG_HOP) != 0 || f->id == HEADER_X_REQUEST_ID ||
+        (header_flags(header_find_folded(f->name)) & HEADER_FLAG_OURS) != 0)
+        return true;
+    return x->route != NULL && x->route->cors != NULL &&
+           slice_starts_ci(f->name, SLICE("access-control-"));
+}
+
+static bool has(const struct head *head, struct slice name)
+{
+    for (size_t i = 0; i < head->count; i++)
+        if (slice_eq_ci(head->fields[i].name, name))
+            return true;
+    return false;
+}
+
+static void add_if_absent(struct head *head, struct slice name, struct slice value)
+{
+    if (!has(head, name))
+        head_add(head, name, value);
+}
+
+static void add_security(struct exchange *x, struct head *head)
+{
+    const struct conf_headers *conf = &x->policy->conf->headers;
+
+    if (!conf->security)
+        return;
+    add_if_absent(head, SLICE("X-Content-Type-Options"), SLICE("nosniff"));
+    add_if_absent(head, SLICE("Referrer-Policy"), SLICE("no-referrer"));
+    if (x->is_secure && conf->hsts_ms > 0)
+        add_if_absent(head, SLICE("Strict-Transport-Security"),
+                      arena_printf(&x->arena, "max-age=%lld", (long long)conf->hsts_ms / 1000));
+}
+
+static void add_date(struct exchange *x, struct head *head)
+{
+    static _Thread_local char text[HTTP_DATE_CHARS + 1];
+    static _Thread_local int64_t second;
+    int64_t now_s = clock_wall_s();
+
+    if (head_find(head, HEADER_DATE) != NULL)
+        return;
+    if (now_s != second)
+        clock_http_date(now_s * 1000, text);
+    second = now_s;
+    head_add(head, SLICE("Date"), arena_dup(&x->arena, slice_of(text, HTTP_DATE_CHARS)));
+}
+
+/* The head as the client gets it: RFC 9110 §7.6.1, then what is ours. */
+enum next filter_response_head(struct exchange *x, struct message *response)
+{
+    struct head *head = response->head;
+
+    head_strip_hop_by_hop(head);
+    head_remove_if(head, is_ours, x);
+    add_date(x, head);
+    head_add(head, SLICE("X-Request-Id"), x->request_id);
+    for (size_t i = 0; i < x->extra_head.count; i++)
+        head_add(head, x->extra_head.fields[i].name, x->extra_head.fields[i].value);
+    add_security(x, head);
+    if (slice_starts_ci(head_value(head, HEADER_CONTENT_TYPE), SLICE("text/event-stream")))
+        head_set(head, HEADER_X_ACCEL_BUFFERING, SLICE("no"));
+    return NEXT_GO;
+}

@@ -1,0 +1,86 @@
+#include "phase/phase.h"
+
+static enum next refuse(struct exchange *x, enum problem p, const char *reason)
+{
+    char ip[ADDR_TEXT_MAX + 1];
+
+    count(x->worker->counters, METRIC_AUTH_FORBIDDEN, 1);
+    audit(&(struct audit_entry){.event = AUDIT_AUTH_FORBIDDEN,
+                                .outcome = "refused",
+                                .request_id = x->request_id,
+                                .user = x->who != NULL ? x->who->user_id : SLICE_NONE,
+                                .ip = addr_write(&x->client_addr, ip),
+                                .route = x->route->name,
+                                .detail = slice_str(reason)});
+    return reply_problem(x, p, reason, SLICE_NONE);
+}
+
+static bool is_address_allowed(const struct exchange *x)
+{
+    const struct addrs *allow = &x->route->conf->allow, *deny = &x->route->conf->deny;
+
+    if (cidrs_have(deny->items, deny->count, &x->client_addr))
+        return false;
+    return allow->count == 0 || cidrs_have(allow->items, allow->count, &x->client_addr);
+}
+
+static bool has_any_role(const struct exchange *x)
+{
+    const struct texts *roles = &x->route->conf->roles;
+
+    for (size_t i = 0; x->who != NULL && i < roles->count; i++)
+        if (identity_has_role(x->who, roles->items[i]))
+            return true;
+    return roles->count == 0;
+}
+
+static bool has_all_scopes(const struct exchange *x)
+{
+    const struct texts *scopes = &x->route->conf->scopes;
+
+    for (size_t i = 0; i < scopes->count; i++)
+        if (x->who == NULL || !identity_has_scope(x->who, scopes->items[i]))
+            return false;
+    return true;
+}
+
+/* A route may name the certificates that are let in; the handshake has verified them. */
+static bool has_subject(struct exchange *x)
+{
+    static const enum word parts[] = {CONF_mtls_user_CN, CONF_mtls_user_SAN_DNS,
+                                      CONF_mtls_user_SAN_EMAIL, CONF_mtls_user_SAN_URI};
+    const struct texts *wanted = &x->route->conf->client_subject;
+    bool found = wanted->count == 0;
+
+    for (size_t p = 0;
+         !found && x->peer->certificate != NULL && p < sizeof(parts) / sizeof(parts[0]); p++) {
+        struct identity *who;
+
+        if (authenticate_certificate(x->peer->certificate, parts[p], &x->arena, &who) != ERR_OK)
+            continue;
+        for (size_t i = 0; !found && i < wanted->count; i++)
+            found = slice_eq(wanted->items[i], who->user_id);
+        identity_unref(who);
+    }
+    return found;
+}
+
+/* May they? Everything that must hold holds, or the answer is 403. */
+enum next phase_authorize(struct exchange *x)
+{
+    if (x->endpoint != NULL)
+        return NEXT_GO;
+    if (!is_address_allowed(x))
+        return refuse(x, PROBLEM_ADDRESS_FORBIDDEN, "address");
+    if (!has_subject(x))
+        return refuse(x, PROBLEM_FORBIDDEN, "client_certificate");
+    if (!has_any_role(x))
+        return refuse(x, PROBLEM_FORBIDDEN, "role");
+    if (!has_all_scopes(x))
+        return refuse(x, PROBLEM_FORBIDDEN, "scope");
+    if (x->who != NULL && !identity_may_method(x->who, x->request_head.method, x->route->name))
+        return refuse(x, PROBLEM_FORBIDDEN, "scope_for_method");
+    if (x->request.is_websocket && !x->route->conf->websocket)
+        return reply_problem(x, PROBLEM_UPGRADE_REFUSED, "websocket_off", SLICE_NONE);
+    return NEXT_GO;
+}

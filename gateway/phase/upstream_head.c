@@ -1,0 +1,113 @@
+#include "phase/phase.h"
+
+/* Credentials that were shown to us, in any spelling: not the upstream's business (incidents H12).
+ */
+static bool is_stripped(const struct field *f, void *arg)
+{
+    const struct exchange *x = arg;
+    unsigned flags = header_flags(header_find_folded(f->name));
+
+    if (header_is_reserved(f->name))
+        return true;
+    if ((flags & HEADER_FLAG_CREDENTIAL) != 0)
+        return !x->route->conf->keep_credential;
+    /* An alias of a framing name ("Content_Length") would be read by somebody behind us (H2). */
+    return (flags & (HEADER_FLAG_FRAMING | HEADER_FLAG_HOP)) != 0;
+}
+
+/* Did the client try to say who it is? Worth a line in the audit log. */
+static void note_forgery(struct exchange *x)
+{
+    for (size_t i = 0; i < x->request_head.count; i++) {
+        const struct field *f = &x->request_head.fields[i];
+
+        if ((header_flags(header_find_folded(f->name)) & HEADER_FLAG_OURS) == 0)
+            continue;
+        audit(&(struct audit_entry){.event = AUDIT_IDENTITY_FORGED,
+                                    .outcome = "removed",
+                                    .request_id = x->request_id,
+                                    .user = x->who != NULL ? x->who->user_id : SLICE_NONE,
+                                    .route = x->route->name,
+                                    .detail = f->name});
+        return;
+    }
+}
+
+static enum err add_assertion(struct exchange *x, struct head *up)
+{
+    const struct conf *conf = x->policy->conf;
+    struct slice issuer =
+        conf->auth.jwt_issuer.n > 0 ? conf->auth.jwt_issuer : conf->server.public_url;
+    struct slice text;
+    enum err e;
+
+    if (!conf->auth.assertion || x->who == NULL)
+        return ERR_OK;
+    e = assertion_write(x->worker->keyring, x->who, issuer.n > 0 ? issuer : SLICE("postern"),
+                        conf->upstreams[x->route->upstream].name, conf->auth.assertion_ttl_ms,
+                        &x->arena, &text);
+    if (e == ERR_OK)
+        head_set(up, HEADER_X_AUTH_ASSERTION, text);
+    return e;
+}
+
+/* Names we own were deleted; now they are set (D11, incidents H1). */
+static void add_identity(struct exchange *x, struct head *up)
+{
+    const struct identity *who = x->who;
+    enum word mode = x->policy->conf->auth.mode;
+
+    if (mode != CONF_auth_mode_ENFORCED)
+        head_set(up, HEADER_X_POSTERN_MODE, slice_str(word_text(mode)));
+    if (who == NULL) {
+        head_set(up, HEADER_X_AUTH_METHOD, SLICE("none"));
+        return;
+    }
+    head_set(up, HEADER_X_USER_ID, who->user_id);
+    if (who->name.n > 0)
+        head_set(up, HEADER_X_USER_NAME, who->name);
+    head_set(up, HEADER_X_USER_ROLES, who->roles);
+    if (who->scopes_limited)
+        head_set(up, HEADER_X_AUTH_SCOPES, who->scopes);
+    head_set(up, HEADER_X_AUTH_METHOD, method_name(who->method));
+}
+
+/* Rebuilt from what we know, never copied from strangers (incidents H5). */
+static void add_forwarded(struct exchange *x, struct head *up)
+{
+    char ip[ADDR_TEXT_MAX + 1];
+    struct slice client = arena_dup(&x->arena, addr_write(&x->client_addr, ip));
+
+    head_set(up, HEADER_X_FORWARDED_FOR, client);
+    head_set(up, HEADER_X_REAL_IP, client);
+    head_set(up, HEADER_X_FORWARDED_PROTO, x->is_secure ? SLICE("https") : SLICE("http"));
+    if (x->request_head.authority.n > 0)
+        head_set(up, HEADER_X_FORWARDED_HOST, x->request_head.authority);
+    head_set(up, HEADER_X_REQUEST_ID, x->request_id);
+}
+
+/* What the upstream will see: the client's fields without what is ours, then ours. */
+enum next phase_upstream_head(struct exchange *x)
+{
+    struct head *up = &x->upstream_head;
+
+    if (x->endpoint != NULL)
+        return NEXT_GO;
+    if (policy_rewrite(&x->match, &x->path, &x->arena, &x->upstream_target) != ERR_OK)
+        return reply_problem(x, PROBLEM_PATH_INVALID, "rewrite", SLICE_NONE);
+    note_forgery(x);
+    head_init(up, &x->arena);
+    for (size_t i = 0; i < x->request_head.count; i++)
+        head_add(up, x->request_head.fields[i].name, x->request_head.fields[i].value);
+    up->method = x->request_head.method;
+    up->target = x->upstream_target;
+    up->authority = x->request_head.authority;
+    up->version_minor = 1;
+    head_strip_hop_by_hop(up);
+    head_remove_if(up, is_stripped, x);
+    add_identity(x, up);
+    add_forwarded(x, up);
+    if (add_assertion(x, up) != ERR_OK)
+        return reply_problem(x, PROBLEM_STORE_UNAVAILABLE, "no_signing_key", SLICE_NONE);
+    return NEXT_GO;
+}
