@@ -3,7 +3,11 @@
 
 #include "base/slice.h"
 
-/* One line per exchange, JSON, buffered by worker and written at the end of the turn or at 32 KiB. */
+/*
+ * One line per exchange, JSON, buffered by worker and written by access_log_flush() at the end of
+ * the turn, or at 32 KiB. When a pipe is full, up to 1 MiB waits and further lines are counted
+ * instead.
+ */
 struct access_log;
 struct access_log *access_log_new(int fd); /* borrowed; -1: off */
 void access_log_free(struct access_log *l);
@@ -12,8 +16,8 @@ void access_log_free(struct access_log *l);
 struct access_entry {
     struct slice request_id, trace_id, method, host, path, route, user_id, key_id, auth_method;
     struct slice client_ip, upstream, user_agent, tls_version;
-    const char *problem; /* code, or NULL */
-    const char *reason;  /* why it was refused: for us, never for the client; or NULL */
+    const char *problem;      /* code, or NULL */
+    const char *reason;       /* why it was refused: for us, never for the client; or NULL */
     const char *close_reason; /* how it ended, when not normally; or NULL */
     unsigned status;
     uint64_t request_bytes, response_bytes;

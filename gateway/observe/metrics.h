@@ -24,28 +24,36 @@ struct route_counters {
 /* One worker's counts: written by it alone (relaxed), summed by the control thread. */
 struct counters {
     atomic_long values[METRIC_COUNT];
-    struct route_counters *_Atomic routes; /* by route index of the current policy */
-    atomic_uint route_count;
+    struct route_counters *_Atomic routes; /* by slot, room for every slot there can be */
+    atomic_uint route_count;               /* slots in use */
 };
 
 struct counters *counters_new(void);
 void counters_free(struct counters *c);
 static inline void count(struct counters *c, enum metric m, long by)
 {
-    atomic_fetch_add_explicit(&c->values[m], by, memory_order_relaxed);
+    long now = atomic_load_explicit(&c->values[m], memory_order_relaxed);
+
+    atomic_store_explicit(&c->values[m], now + by, memory_order_relaxed);
 }
 static inline void gauge_set(struct counters *c, enum metric m, long value)
 {
     atomic_store_explicit(&c->values[m], value, memory_order_relaxed);
 }
-/* One finished request of a named route; name must live as long as the process (metrics_route_name()). */
+/*
+ * One finished request. route is a slot of metrics_route_slot(), or ROUTE_SLOT_NONE when no
+ * route was found; status 0: no answer was sent.
+ */
 void count_request(struct counters *c, unsigned route, unsigned status, int64_t duration_us);
 
+enum { ROUTE_SLOTS_MAX = 1000, ROUTE_SLOT_NONE = 0 };
 /*
- * Route names and their slots outlive reloads: a name gets one slot for ever, at most
- * 1000 names. Control thread only; returns the slot.
+ * Route names and their slots outlive reloads: a name gets one slot for ever. Over
+ * ROUTE_SLOTS_MAX names share the last slot, "other". Control thread only; returns the slot.
  */
 unsigned metrics_route_slot(struct slice name);
+/* Lives as long as the process. */
+struct slice metrics_route_name(unsigned slot);
 /* Makes room in c for every slot handed out so far; before c's worker uses a new slot. */
 void counters_make_room(struct counters *c);
 
