@@ -11,10 +11,12 @@ struct redisReply;
 /* redis://[user@]host[:port][/db], rediss://..., unix:/path[?db=n] */
 struct redis_url {
     bool is_tls, is_unix;
-    struct slice host; /* or the socket's path */
-    uint16_t port;
+    struct slice user; /* or empty */
+    struct slice host; /* without brackets; or the socket's path */
+    uint16_t port;     /* 6379 unless the text says otherwise */
     unsigned db;
 };
+/* Slices point into text. ERR_SYNTAX, also for a password: it belongs into a file. */
 enum err redis_url_parse(struct slice text, struct redis_url *out) MUST_USE;
 
 /*
