@@ -139,6 +139,14 @@ void exchange_end(struct exchange *x, enum end_reason why)
     worker_retire(x->worker, &x->retired, free_exchange);
 }
 
+void exchange_end_all(enum end_reason why)
+{
+    struct list *head = exchange_live();
+
+    while (!list_is_empty(head))
+        exchange_end(LIST_ITEM(head->next, struct exchange, live), why);
+}
+
 /* ------- the phases ------- */
 
 static void run_phases(struct exchange *x)

@@ -167,6 +167,9 @@ void exchange_forward(struct exchange *x, struct leg *upstream);
 /* Ends it now, whatever its state: cancels waits, releases both legs, records, retires. */
 void exchange_end(struct exchange *x, enum end_reason why);
 
+/* Ends every exchange of this thread. */
+void exchange_end_all(enum end_reason why);
+
 /* Runs for every exchange at its end, exactly once: phase/record.c. */
 void phase_record(struct exchange *x, enum end_reason why);
 

@@ -1,0 +1,266 @@
+#include "process/gateway.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "process/admin.h"
+#include "process/crew.h"
+#include "process/notify.h"
+#include "process/open.h"
+#include "process/signing.h"
+#include "process/tls_setup.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { HOUSEKEEPING_S = 1, TICKET_KEYS_EVERY_S = 12 * 3600 };
+
+struct slice gateway_issuer(const struct conf *conf)
+{
+    if (conf->auth.jwt_issuer.n > 0)
+        return conf->auth.jwt_issuer;
+    return conf->server.public_url.n > 0 ? conf->server.public_url : SLICE("postern");
+}
+
+/* ------- reload ------- */
+
+static void drop_tls(struct tls_server **tls, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        tls_server_unref(tls[i]);
+    free(tls);
+}
+
+/* Everything that can fail, before anything changes: a bad file leaves all as it was. */
+static enum err prepare(struct gateway *g, struct policy **policy, struct tls_server ***tls,
+                        struct upstream_set **upstreams, struct buf *why)
+{
+    char *text = NULL;
+    enum err e = policy_load(g, policy, why);
+
+    if (e != ERR_OK)
+        return e;
+    *tls = mem_zalloc(((*policy)->conf->listen_count + 1) * sizeof(**tls));
+    e = tls_setup((*policy)->conf, *tls, &text);
+    if (e == ERR_OK) {
+        e = upstream_set_new((*policy)->conf, g->upstreams, upstreams, &text);
+        if (e != ERR_OK)
+            drop_tls(*tls, (*policy)->conf->listen_count);
+    } else {
+        free(*tls);
+    }
+    if (e != ERR_OK) {
+        buf_printf(why, "%s\n", text != NULL ? text : err_text(e));
+        policy_unref(*policy);
+    }
+    free(text);
+    return e;
+}
+
+static void swap(struct gateway *g, struct policy *policy, struct tls_server **tls,
+                 struct upstream_set *upstreams)
+{
+    drop_tls(g->tls, g->tls_count);
+    upstream_set_unref(g->upstreams);
+    policy_unref(g->policy);
+    g->policy = policy;
+    g->tls = tls;
+    g->tls_count = policy->conf->listen_count;
+    g->upstreams = upstreams;
+    for (size_t i = 0; i < g->crew_count; i++)
+        crew_follow(g, &g->crews[i]);
+    policy_unref(g->control->policy);
+    g->control->policy = policy_ref(policy);
+    upstream_monitor_follow(g->monitor, upstreams);
+}
+
+static void note_reload(struct gateway *g, bool taken, struct slice detail)
+{
+    gauge_set(g->control->counters, METRIC_RELOAD_SUCCESS, taken);
+    gauge_set(g->control->counters, METRIC_RELOAD_TIMESTAMP, (long)clock_wall_s());
+    audit(&(struct audit_entry){.event = taken ? AUDIT_CONFIG_LOADED : AUDIT_CONFIG_REFUSED,
+                                .outcome = taken ? "ok" : "refused",
+                                .detail = detail});
+    if (taken)
+        log_info(g->log, "config.loaded", LOG_INT("generation", g->generation));
+    else
+        log_error(g->log, "config.refused", LOG_SLICE("why", detail));
+}
+
+enum err gateway_reload(struct gateway *g, struct buf *why)
+{
+    struct policy *policy = NULL;
+    struct tls_server **tls = NULL;
+    struct upstream_set *upstreams = NULL;
+    char *text = NULL;
+    enum err e = prepare(g, &policy, &tls, &upstreams, why);
+
+    if (e == ERR_OK) {
+        struct buf changes;
+
+        buf_init(&changes);
+        if (conf_diff(g->policy->conf, policy->conf, &changes) > 0)
+            log_info(g->log, "config.changes", LOG_SLICE("changes", buf_slice(&changes)));
+        buf_fini(&changes);
+        swap(g, policy, tls, upstreams);
+        /* Keys of issuers: a file that cannot be read keeps the old ones and is said. */
+        if (issuers_apply(g->issuers, policy, &text) != ERR_OK)
+            buf_printf(why, "%s\n", text != NULL ? text : "an issuer's keys cannot be read");
+        free(text);
+    }
+    note_reload(g, e == ERR_OK, buf_slice(why));
+    return e;
+}
+
+/* ------- the control loop ------- */
+
+static void crew_has_left(struct worker *w, void *arg)
+{
+    struct gateway *g = arg;
+
+    (void)w;
+    if (--g->workers_left == 0)
+        worker_stop(g->control);
+}
+
+static void *wait_for_crew(void *arg)
+{
+    struct gateway *g = arg;
+
+    for (size_t i = 0; i < g->crew_count; i++) {
+        crew_join(&g->crews[i]);
+        worker_post(g->control, crew_has_left, g);
+    }
+    return NULL;
+}
+
+void gateway_drain(struct gateway *g)
+{
+    pthread_t waiter;
+
+    for (size_t i = 0; i < g->crew_count; i++)
+        crew_drain(g, &g->crews[i]);
+    if (g->is_draining)
+        return;
+    g->is_draining = true;
+    notify_service("STOPPING=1");
+    log_info(g->log, "process.draining");
+    CHECK(pthread_create(&waiter, NULL, wait_for_crew, g) == 0);
+    pthread_detach(waiter);
+}
+
+static void on_stop_signal(evutil_socket_t number, short what, void *arg)
+{
+    (void)number;
+    (void)what;
+    gateway_drain(arg);
+}
+
+static void on_reload_signal(evutil_socket_t number, short what, void *arg)
+{
+    struct gateway *g = arg;
+    struct buf why;
+
+    (void)number;
+    (void)what;
+    worker_enter(g->control);
+    buf_init(&why);
+    notify_service("RELOADING=1");
+    if (gateway_reload(g, &why) != ERR_OK)
+        log_warn(g->log, "config.kept", LOG_STR("reason", "the new file is not valid"));
+    notify_service("READY=1");
+    buf_fini(&why);
+}
+
+static void on_housekeeping(evutil_socket_t fd, short what, void *arg)
+{
+    struct gateway *g = arg;
+    static int64_t rotated_s;
+    int64_t now_s = clock_mono_ms() / 1000;
+
+    (void)fd;
+    (void)what;
+    worker_enter(g->control);
+    notify_service("WATCHDOG=1");
+    if (now_s - rotated_s >= TICKET_KEYS_EVERY_S) {
+        tls_rotate_ticket_keys();
+        rotated_s = now_s;
+    }
+    gauge_set(g->control->counters, METRIC_STORE_UP, store_health(g->control_store) == STORE_UP);
+    if (g->tls_count > 0 && g->tls[0] != NULL)
+        gauge_set(g->control->counters, METRIC_CERTIFICATE_EXPIRY,
+                  (long)tls_server_not_after(g->tls[0]));
+}
+
+static void watch_signals(struct gateway *g)
+{
+    static const struct timeval every = {HOUSEKEEPING_S, 0};
+
+    g->signals[0] = evsignal_new(g->control->base, SIGTERM, on_stop_signal, g);
+    g->signals[1] = evsignal_new(g->control->base, SIGINT, on_stop_signal, g);
+    g->signals[2] = evsignal_new(g->control->base, SIGHUP, on_reload_signal, g);
+    for (size_t i = 0; i < 3; i++)
+        event_add(g->signals[i], NULL);
+    g->housekeeping = event_new(g->control->base, -1, EV_PERSIST, on_housekeeping, g);
+    event_add(g->housekeeping, &every);
+    event_active(g->housekeeping, 0, 0);
+}
+
+int gateway_run(struct gateway *g)
+{
+    watch_signals(g);
+    g->workers_left = g->crew_count;
+    for (size_t i = 0; i < g->crew_count; i++)
+        crew_start(g, &g->crews[i]);
+    g->is_ready = true;
+    notify_service("READY=1");
+    audit(&(struct audit_entry){.event = AUDIT_STARTED, .outcome = "ok"});
+    log_info(g->log, "process.ready", LOG_INT("workers", g->crew_count),
+             LOG_STR("version", POSTERN_VERSION), LOG_INT("pid", getpid()));
+    note_reload(g, true, SLICE_NONE);
+    worker_run(g->control);
+    audit(&(struct audit_entry){.event = AUDIT_STOPPED, .outcome = "ok"});
+    log_info(g->log, "process.stopped");
+    return g->exit_code;
+}
+
+void gateway_close(struct gateway *g)
+{
+    for (size_t i = 0; i < 3; i++)
+        if (g->signals[i] != NULL)
+            event_free(g->signals[i]);
+    if (g->housekeeping != NULL)
+        event_free(g->housekeeping);
+    admin_free(g->admin);
+    admin_free(g->control_socket);
+    if (g->monitor != NULL)
+        upstream_monitor_free(g->monitor);
+    if (g->issuers != NULL)
+        issuers_free(g->issuers);
+    if (g->fetcher != NULL)
+        fetcher_free(g->fetcher);
+    if (g->resolver != NULL)
+        resolver_free(g->resolver);
+    for (size_t i = 0; i < g->crew_count; i++)
+        crew_close(&g->crews[i]);
+    free(g->crews);
+    if (g->control != NULL) {
+        struct counters *counters = g->control->counters;
+
+        keyring_free(g->control->keyring);
+        crew_strip(g->control);
+        counters_free(counters);
+        worker_free(g->control);
+    }
+    free(g->counters);
+    upstream_set_unref(g->upstreams);
+    drop_tls(g->tls, g->tls_count);
+    tls_client_unref(g->redis_tls);
+    if (g->private_redis != NULL)
+        private_redis_stop(g->private_redis);
+    master_free(g->master);
+    free(g->redis_url);
+    policy_unref(g->policy);
+    policy_unref(g->boot_policy);
+    log_free(g->log);
+}
