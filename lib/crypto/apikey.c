@@ -63,14 +63,37 @@ void token_generate(char out[TOKEN_CHARS + 1])
     secret_wipe(bytes, sizeof(bytes));
 }
 
-void apikey_generate(char out[APIKEY_CHARS + 1])
+/* Everything but the id, which stands. */
+static void complete(char out[APIKEY_CHARS + 1])
 {
     memcpy(out, "sk_", 3);
-    random_base62(out + 3, APIKEY_ID_CHARS);
     out[SECRET_AT - 1] = '_';
     token_generate(out + SECRET_AT);
     write_sum(slice_of(out, SUM_AT), out + SUM_AT);
     out[APIKEY_CHARS] = '\0';
+}
+
+void apikey_generate(char out[APIKEY_CHARS + 1])
+{
+    random_base62(out + 3, APIKEY_ID_CHARS);
+    complete(out);
+}
+
+static bool is_id(struct slice text)
+{
+    for (size_t i = 0; i < text.n; i++)
+        if (!is_base62(text.p[i]))
+            return false;
+    return text.n == APIKEY_ID_CHARS;
+}
+
+enum err apikey_renew(struct slice id, char out[APIKEY_CHARS + 1])
+{
+    if (!is_id(id))
+        return ERR_SYNTAX;
+    memcpy(out + 3, id.p, id.n);
+    complete(out);
+    return ERR_OK;
 }
 
 bool apikey_has_prefix(struct slice text)
@@ -87,9 +110,8 @@ enum err apikey_parse(struct slice text, struct slice *id)
 
     if (text.n != APIKEY_CHARS || !apikey_has_prefix(text) || text.p[SECRET_AT - 1] != '_')
         return ERR_SYNTAX;
-    for (size_t i = 0; i < APIKEY_ID_CHARS; i++)
-        if (!is_base62(text.p[3 + i]))
-            return ERR_SYNTAX;
+    if (!is_id(slice_of(text.p + 3, APIKEY_ID_CHARS)))
+        return ERR_SYNTAX;
     e = base64url_decode(slice_of(text.p + SECRET_AT, APIKEY_SECRET_CHARS), bytes, &n);
     secret_wipe(bytes, sizeof(bytes));
     if (e != ERR_OK)

@@ -16,6 +16,8 @@ enum { APIKEY_ID_CHARS = 8, APIKEY_SECRET_CHARS = 43, APIKEY_SUM_CHARS = 6,
 
 /* out gets a NUL; wipe it after showing it once. */
 void apikey_generate(char out[APIKEY_CHARS + 1]);
+/* A new secret under the public id that a key has already: rotation. ERR_SYNTAX for an id that is none. */
+enum err apikey_renew(struct slice id, char out[APIKEY_CHARS + 1]) MUST_USE;
 
 /* True when text starts as an API key does ("sk_"). */
 bool apikey_has_prefix(struct slice text);

@@ -20,9 +20,9 @@ struct user_record {
 
 struct key_record {
     unsigned refs;
-    struct slice id;      /* the public id inside the key */
+    struct slice id; /* the public id inside the key */
     struct slice user_id, name;
-    struct slice scopes;  /* space separated; empty means read write */
+    struct slice scopes; /* space separated; empty means read write */
     unsigned char mac[32];
     unsigned char previous_mac[32]; /* after a rotation, until previous_until */
     int64_t previous_until;         /* 0: none */
@@ -46,7 +46,8 @@ struct pair {
 
 enum err user_decode(const struct pair *pairs, size_t count, struct user_record **out) MUST_USE;
 enum err key_decode(const struct pair *pairs, size_t count, struct key_record **out) MUST_USE;
-enum err session_decode(const struct pair *pairs, size_t count, struct session_record **out) MUST_USE;
+enum err session_decode(const struct pair *pairs, size_t count,
+                        struct session_record **out) MUST_USE;
 
 void user_unref(struct user_record *r);
 void key_unref(struct key_record *r);
