@@ -136,8 +136,6 @@ static void *wait_for_crew(void *arg)
 
 void gateway_drain(struct gateway *g)
 {
-    pthread_t waiter;
-
     for (size_t i = 0; i < g->crew_count; i++)
         crew_drain(g, &g->crews[i]);
     if (g->is_draining)
@@ -145,8 +143,7 @@ void gateway_drain(struct gateway *g)
     g->is_draining = true;
     notify_service("STOPPING=1");
     log_info(g->log, "process.draining");
-    CHECK(pthread_create(&waiter, NULL, wait_for_crew, g) == 0);
-    pthread_detach(waiter);
+    CHECK(pthread_create(&g->waiter, NULL, wait_for_crew, g) == 0);
 }
 
 static void on_stop_signal(evutil_socket_t number, short what, void *arg)
@@ -219,6 +216,8 @@ int gateway_run(struct gateway *g)
              LOG_STR("version", POSTERN_VERSION), LOG_INT("pid", getpid()));
     note_reload(g, true, SLICE_NONE);
     worker_run(g->control);
+    if (g->is_draining)
+        pthread_join(g->waiter, NULL);
     audit(&(struct audit_entry){.event = AUDIT_STOPPED, .outcome = "ok"});
     log_info(g->log, "process.stopped");
     return g->exit_code;

@@ -10,6 +10,8 @@
 #include "store/private_redis.h"
 #include "upstream/upstream.h"
 
+#include <pthread.h>
+
 /*
  * The whole daemon: what is shared, the control thread, the workers. Everything here
  * belongs to the control thread; workers are reached by worker_post().
@@ -55,6 +57,7 @@ struct gateway {
     struct event *housekeeping;
     int access_fd, audit_fd;
     size_t workers_left; /* atomic by worker_post to control */
+    pthread_t waiter;    /* joins the workers during a drain */
     bool is_draining, is_ready;
     uint64_t generation;
     int exit_code;
