@@ -33,9 +33,14 @@ struct stream_handler {
     /*
      * The peer ended or broke: ERR_CLOSED for an orderly end (FIN; with TLS after
      * close_notify), ERR_TLS, ERR_TIMEOUT (connect, handshake or write deadline),
-     * ERR_REFUSED, ERR_SYSTEM. A FIN while paused is reported too, at once.
-     * All received bytes have been offered to on_data first unless reading is
-     * paused. The owner must call stream_close().
+     * ERR_REFUSED, ERR_SYSTEM. All received bytes have been offered to on_data first
+     * unless reading is paused. The owner must call stream_close().
+     *
+     * While paused, on an accepted stream a FIN is reported at once. An owner that
+     * takes it for a half-close may go on writing, and resume to read what came
+     * before the FIN; on_end then comes again behind the last byte. On a stream that
+     * we connected, a FIN waits until the bytes before it are read, because an
+     * answer may end that way; only a reset is reported at once.
      */
     void (*on_end)(void *arg, enum err why);
 };
