@@ -20,15 +20,17 @@
 struct store;
 
 struct store_conf {
-    struct slice url, username;      /* borrowed until store_free */
+    struct slice url, username; /* borrowed until store_free */
     const struct secret *password;
-    struct tls_client *tls;          /* for rediss://, or NULL */
+    struct tls_client *tls; /* for rediss://, or NULL */
     struct slice prefix;
     int64_t connect_ms, timeout_ms, max_stale_ms;
     size_t cache_entries;
 };
 
+/* NULL: the URL does not parse. */
 struct store *store_new(struct worker *w, const struct store_conf *conf);
+/* Ops that still wait are let go: done is not called, store_cancel() stays safe. */
 void store_free(struct store *s);
 
 struct store_op {
@@ -39,7 +41,8 @@ struct store_op {
     struct user_record *user;
     struct key_record *key;
     struct session_record *session;
-    struct slice token_scopes;         /* of an opaque token; valid during done */
+    struct slice token_scopes; /* of an opaque token; valid during done, or until the next
+                                  call when the answer was known at once */
     bool was_cached;
     /* store's own */
     struct store *store;
@@ -61,8 +64,8 @@ void store_key_used(struct store *s, struct slice key_id, int64_t last_used_at);
 
 enum { LIMIT_RULES_MAX = 8, LIMIT_WINDOWS_MAX = 4 };
 struct limit_window {
-    uint64_t units;    /* allowed in a period */
-    uint64_t burst;    /* at once; GCRA only */
+    uint64_t units; /* allowed in a period */
+    uint64_t burst; /* at once; GCRA only */
     int64_t period_ms;
     bool is_sliding;
 };
@@ -75,10 +78,10 @@ struct limit_rule {
 };
 struct limit_verdict {
     bool allowed;
-    size_t rule, window;     /* the one that refuses, or the one with least left */
+    size_t rule, window; /* the one that refuses, or the one with least left */
     uint64_t limit, remaining;
-    int64_t reset_ms;        /* until the allowance is whole again */
-    int64_t retry_ms;        /* until one such request fits; when refused */
+    int64_t reset_ms; /* until the allowance is whole again */
+    int64_t retry_ms; /* until one such request fits; when refused */
 };
 /*
  * Takes cost from every window of every rule, or from none: one script, one round
@@ -89,12 +92,14 @@ bool store_take(struct store *s, const struct limit_rule *rules, size_t count,
                 struct limit_verdict *verdict, struct store_op *op) MUST_USE;
 
 /* The hash of signing keys: pairs are valid during on_pairs; runs again after each change. */
-void store_watch_signing(struct store *s, void (*on_pairs)(void *arg, const struct pair *pairs, size_t count),
+void store_watch_signing(struct store *s,
+                         void (*on_pairs)(void *arg, const struct pair *pairs, size_t count),
                          void *arg);
 
 /* Called after each invalidation of a user, key or session record (id), and with SLICE_NONE after
  * a flush: open streams ask again whether their credential still lives. */
-void store_watch_grants(struct store *s, void (*on_change)(void *arg, struct slice redis_key), void *arg);
+void store_watch_grants(struct store *s, void (*on_change)(void *arg, struct slice redis_key),
+                        void *arg);
 
 enum store_health { STORE_DOWN, STORE_UP_UNTRACKED, STORE_UP };
 enum store_health store_health(const struct store *s);
