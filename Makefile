@@ -1,0 +1,15 @@
+# Shortcuts; each is one preset or script line.
+all:      ; tools/build dev all
+test:     ; tools/test --only unit
+e2e:      ; tools/test --only e2e
+lint:     ; tools/lint
+asan:     ; tools/test --preset asan
+tsan:     ; tools/test --preset tsan
+fuzz:     ; tools/fuzz $(T)
+bench:    ; tests/bench/run
+coverage: ; tools/coverage
+man:      ; tools/build dev man
+run:      ; tools/build dev all && build/dev/postern -c conf/dev.yaml
+clean:    ; rm -rf build
+
+.PHONY: all test e2e lint asan tsan fuzz bench coverage man run clean
