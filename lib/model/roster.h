@@ -58,6 +58,8 @@ enum err roster_session_revoke_all(struct roster *r, struct slice owner, size_t 
 
 /* Signing keys: newest active signs; older ones verify until retired. States: active, retiring, retired. */
 enum err roster_signing_rotate(struct roster *r, enum alg alg, json_t **out) MUST_USE;
+/* Makes the first signing key unless there is an active one; gateways that start together make one. */
+enum err roster_signing_ensure(struct roster *r, enum alg alg) MUST_USE;
 enum err roster_signing_list(struct roster *r, json_t **out) MUST_USE;
 enum err roster_signing_retire(struct roster *r, struct slice kid) MUST_USE;
 
@@ -69,7 +71,11 @@ struct token_new {
     int64_t ttl_s;
     bool opaque; /* an opaque token instead of a JWT */
 };
-/* Makes a session and a token for it; the caller shows it once. */
+/*
+ * Makes a session and a token for it; the caller shows it once. A JWT is signed by the
+ * newest active key, which is made (ES256) when there is none. Of an opaque token only
+ * apikey_mac() with the pepper is stored.
+ */
 enum err roster_token_issue(struct roster *r, const struct token_new *t, json_t **out, struct secret **token) MUST_USE;
 
 /*
