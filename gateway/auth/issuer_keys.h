@@ -1,0 +1,17 @@
+#ifndef AUTH_ISSUER_KEYS_H
+#define AUTH_ISSUER_KEYS_H
+
+#include "crypto/jwk.h"
+#include "policy/policy.h"
+
+enum { JWKS_BYTES_MAX = 1024 * 1024 };
+
+/* What the configuration of one issuer says about its keys. Within this room only. */
+
+/* Bit mask of the algorithms; names are known, conf_read() has seen to it. */
+unsigned issuer_algorithms(const struct conf_issuer *c);
+
+/* The keys of jwks_file, key_file or secret. ERR_SYNTAX, with a sentence appended to why. */
+enum err issuer_load(const struct conf_issuer *c, struct keyset **out, struct buf *why) MUST_USE;
+
+#endif
