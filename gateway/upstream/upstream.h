@@ -11,7 +11,8 @@
  */
 struct upstream_set;
 
-/* Control thread. TLS clients are made here; why: free(). from: the set in use, whose health is carried over, or NULL. */
+/* Control thread. TLS clients are made here; why: free(). from: the set in use, whose health is
+ * carried over, or NULL. */
 enum err upstream_set_new(const struct conf *conf, struct upstream_set *from,
                           struct upstream_set **out, char **why) MUST_USE;
 struct upstream_set *upstream_set_ref(struct upstream_set *s);
@@ -34,9 +35,9 @@ void pools_follow(struct pools *p, struct upstream_set *set);
 struct upstream_set *pools_set(struct pools *p);
 
 struct upstream_want {
-    struct slice group;          /* name; unknown after a reload: fails with ERR_UNAVAILABLE */
+    struct slice group;            /* name; unknown after a reload: fails with ERR_UNAVAILABLE */
     const struct message *request; /* head and body plan; lives as long as the exchange */
-    uint64_t hash;               /* for balance: hash */
+    uint64_t hash;                 /* for balance: hash */
     int64_t first_byte_ms, idle_ms, total_ms; /* 0: the group's */
     bool is_idempotent;
 };
@@ -45,9 +46,9 @@ struct upstream_want {
  * Picks a server, takes a kept connection or connects, sends the head, and tells x by
  * exchange_on_upstream_ready(), or exchange_on_upstream_failed() after trying others
  * where that is safe: nothing was sent, or the method is idempotent, no body was sent and
- * no byte of an answer came. Never calls x before it returns. x->upstream_name and x->attempts are kept up to date.
- * The leg lives in x->arena; after ops->release(complete = true) with the answer read to its
- * end and nothing left over, the connection goes back to the pool, else it is closed.
+ * no byte of an answer came. Never calls x before it returns. x->upstream_name and x->attempts are
+ * kept up to date. The leg lives in x->arena; after ops->release(complete = true) with the answer
+ * read to its end and nothing left over, the connection goes back to the pool, else it is closed.
  */
 struct leg *upstream_start(struct pools *p, const struct upstream_want *want, struct exchange *x);
 
