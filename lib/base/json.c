@@ -88,7 +88,7 @@ void json_add_string(struct buf *b, struct slice s)
         }
         plain = ++i;
     }
-    buf_add(b, slice_of(s.p + plain, s.n - plain));
+    buf_add(b, slice_from(s, plain));
     buf_add_char(b, '"');
 }
 

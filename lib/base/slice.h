@@ -38,7 +38,9 @@ static inline bool slice_eq(struct slice a, struct slice b)
 
 static inline struct slice slice_from(struct slice s, size_t at)
 {
-    return at >= s.n ? (struct slice){s.p + s.n, 0} : (struct slice){s.p + at, s.n - at};
+    size_t skipped = at < s.n ? at : s.n;
+
+    return (struct slice){skipped > 0 ? s.p + skipped : s.p, s.n - skipped};
 }
 
 static inline struct slice slice_to(struct slice s, size_t n)
