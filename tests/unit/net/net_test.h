@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "net/listener_own.h"
 #include "net/sockaddr.h"
 #include "net/stream_own.h"
 
@@ -159,13 +160,14 @@ static inline void set_nonblocking(int fd)
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 }
 
-/* A listening socket on 127.0.0.1. */
+/* A listening socket on 127.0.0.1; what it accepts is tuned as a listener does. */
 static inline int listen_tcp(struct sockaddr_any *at, int backlog)
 {
     struct addr local = {.bytes = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     sockaddr_from_addr(&local, at);
+    listener_tune(fd);
     assert_int_equal(bind(fd, sockaddr_of(at), at->n), 0);
     assert_int_equal(listen(fd, backlog), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&at->storage, &at->n), 0);
