@@ -74,6 +74,9 @@ struct route_match {
  * Most specific wins: at each segment literal before {name} before **, then a route
  * with hosts before one without, then one naming the method before one for any. The
  * path alone decides, never the query (P2). HEAD goes where GET goes.
+ * Literals are compared after decoding both sides and a '/' at the end decides nothing, so
+ * no other spelling of a path reaches a weaker route. A route that does not take the method
+ * is passed over for a less specific one that does.
  *
  * path  normalised (path_normalise); host  Host without port, any case
  */

@@ -4,6 +4,7 @@
 #include "conf/suggest.h"
 
 #include "base/map.h"
+#include "http/path.h"
 
 enum { ROUTE_LIMITS_MAX = 8 };
 
@@ -181,7 +182,7 @@ static void check_piece(void *arg, struct slice piece, bool is_name)
 }
 
 /* The literal beginning of a pattern: what every path it matches starts with. */
-static bool has_literal_prefix(const struct pattern *p, struct slice prefix)
+static bool has_literal_prefix(const struct pattern *p, struct slice prefix, struct arena *arena)
 {
     size_t i = 0;
 
@@ -191,7 +192,8 @@ static bool has_literal_prefix(const struct pattern *p, struct slice prefix)
 
         if (s.n == 0 && prefix.p == NULL)
             break;
-        if (i == p->count || p->segments[i].is_name || !slice_eq(p->segments[i].text, s))
+        if (i == p->count || p->segments[i].is_name ||
+            percent_decode(s, false, arena, &s) != ERR_OK || !slice_eq(p->segments[i].text, s))
             return false;
         i++;
     }
@@ -199,7 +201,7 @@ static bool has_literal_prefix(const struct pattern *p, struct slice prefix)
 }
 
 static void check_rewrite(const struct conf *conf, const struct conf_route *r,
-                          const struct pattern *pattern, struct complaints *c)
+                          const struct pattern *pattern, struct arena *arena, struct complaints *c)
 {
     struct rewrite_check k = {conf, r, pattern, c};
     struct place strip = origin_or(conf, &r->strip_prefix, r->place);
@@ -209,7 +211,7 @@ static void check_rewrite(const struct conf *conf, const struct conf_route *r,
         complain(c, strip, false, "strip_prefix and rewrite exclude each other");
     if (r->strip_prefix.n > 0 && r->strip_prefix.p[0] != '/')
         complain(c, strip, false, "strip_prefix begins with '/'");
-    else if (r->strip_prefix.n > 0 && !has_literal_prefix(pattern, r->strip_prefix))
+    else if (r->strip_prefix.n > 0 && !has_literal_prefix(pattern, r->strip_prefix, arena))
         complain(c, strip, false, "strip_prefix %.*s is not how %.*s begins",
                  SLICE_FMT(slice_to(r->strip_prefix, 80)), SLICE_FMT(slice_to(r->path, 80)));
     if (r->rewrite.n > 0 &&
@@ -264,7 +266,7 @@ static void check_route(const struct conf *conf, const struct conf_route *r, str
         complain(c, origin_or(conf, &r->path, r->place), false, "path '%.*s': %.*s",
                  SLICE_FMT(slice_to(r->path, 100)), SLICE_FMT(slice_to(why, 300)));
     else {
-        check_rewrite(conf, r, &pattern, c);
+        check_rewrite(conf, r, &pattern, arena, c);
         check_duplicate(shapes, r, &pattern, arena, c);
     }
     check_references(conf, r, c);

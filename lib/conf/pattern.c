@@ -70,6 +70,8 @@ static enum err add_segment(struct pattern *p, struct slice s, struct arena *are
     else if (!is_braced && has_brace_or_star(s))
         *why = SLICE("a {name} is a whole segment");
     else if (is_braced || is_normal(s, arena, why)) {
+        if (!is_braced && percent_decode(s, false, arena, &text) != ERR_OK)
+            return ERR_SYNTAX;
         p->segments[p->count].is_name = is_braced;
         p->segments[p->count++].text = text;
         return ERR_OK;
@@ -120,6 +122,7 @@ bool pattern_has_name(const struct pattern *p, struct slice name)
     return false;
 }
 
+/* Control bytes can be in no literal. */
 struct slice pattern_shape(const struct pattern *p, struct arena *arena)
 {
     struct buf b;
@@ -127,10 +130,10 @@ struct slice pattern_shape(const struct pattern *p, struct arena *arena)
 
     buf_init(&b);
     for (size_t i = 0; i < p->count; i++) {
-        buf_add_char(&b, '/');
-        buf_add(&b, p->segments[i].is_name ? SLICE("{}") : p->segments[i].text);
+        buf_add_char(&b, '\1');
+        buf_add(&b, p->segments[i].is_name ? SLICE("\2") : p->segments[i].text);
     }
-    buf_add(&b, p->has_rest ? SLICE("/**") : SLICE("/"));
+    buf_add(&b, p->has_rest ? SLICE("\3") : SLICE("\1"));
     shape = arena_dup(arena, buf_slice(&b));
     buf_fini(&b);
     return shape;
