@@ -278,12 +278,13 @@ static enum err judge_url(CURLU *url, const char *text, bool *is_plain)
     enum err e = ERR_SYNTAX;
 
     if (curl_url_set(url, CURLUPART_URL, text, 0) != CURLUE_OK ||
-        curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
-        curl_url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK)
+        curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK)
         goto out;
     *is_plain = strcmp(scheme, "http") == 0;
     e = ERR_DENIED;
-    if (strcmp(scheme, "https") == 0 || (*is_plain && is_loopback(host)))
+    if (strcmp(scheme, "https") == 0 ||
+        (*is_plain && curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+         is_loopback(host)))
         e = ERR_OK;
 out:
     curl_free(scheme);
