@@ -118,11 +118,25 @@ void crew_close(struct crew *c)
     c->worker = NULL;
 }
 
+enum { FLUSH_LOG_MS = 200 };
+
+/* Access lines are gathered for a moment: one write(2) for many requests. */
+static void flush_log(void *arg)
+{
+    struct crew *c = arg;
+
+    access_log_flush(c->worker->access_log);
+    timer_set(&c->flush_timer, FLUSH_LOG_MS);
+}
+
 static void *run(void *arg)
 {
     struct crew *c = arg;
 
+    timer_init(&c->flush_timer, c->worker, flush_log, c);
+    timer_set(&c->flush_timer, FLUSH_LOG_MS);
     worker_run(c->worker);
+    timer_fini(&c->flush_timer);
     exchange_pool_fini();
     return NULL;
 }

@@ -24,7 +24,7 @@ struct crew {
     bool is_running;
     struct listener **listeners; /* one for each listen entry */
     size_t listener_count;
-    struct timer drain_timer;
+    struct timer flush_timer, drain_timer;
     int64_t drain_until_ms;
 };
 
