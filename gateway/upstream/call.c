@@ -101,7 +101,7 @@ static void server_failed(struct call *c, enum err why)
 
 void call_server_answered(struct call *c)
 {
-    if (health_request_succeeded(&c->server->state->health, &c->group->rules))
+    if (health_request_succeeded(&c->server->state->health))
         log_health(c, "upstream.server_back", ERR_OK);
 }
 

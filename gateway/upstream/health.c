@@ -11,12 +11,6 @@ bool health_may_ask(const struct health *h, int64_t now_ms)
            !health_is_ejected(h, now_ms);
 }
 
-/* An ejection that goes on until the active check is content again. */
-static int64_t rest_until(const struct health_rules *rules, int64_t now_ms)
-{
-    return rules->is_checked ? INT64_MAX : now_ms + rules->eject_ms;
-}
-
 bool health_begin(struct health *h, const struct health_rules *rules, int64_t now_ms)
 {
     int64_t until = atomic_load_explicit(&h->ejected_until_ms, memory_order_relaxed);
@@ -24,14 +18,14 @@ bool health_begin(struct health *h, const struct health_rules *rules, int64_t no
     if (until == 0)
         return true;
     return until <= now_ms &&
-           atomic_compare_exchange_strong(&h->ejected_until_ms, &until, rest_until(rules, now_ms));
+           atomic_compare_exchange_strong(&h->ejected_until_ms, &until, now_ms + rules->eject_ms);
 }
 
-bool health_request_succeeded(struct health *h, const struct health_rules *rules)
+bool health_request_succeeded(struct health *h)
 {
     if (atomic_load_explicit(&h->failures, memory_order_relaxed) != 0)
         atomic_store_explicit(&h->failures, 0, memory_order_relaxed);
-    if (rules->is_checked || atomic_load_explicit(&h->ejected_until_ms, memory_order_relaxed) == 0)
+    if (atomic_load_explicit(&h->ejected_until_ms, memory_order_relaxed) == 0)
         return false;
     return atomic_exchange(&h->ejected_until_ms, 0) != 0;
 }
@@ -42,7 +36,7 @@ bool health_request_failed(struct health *h, const struct health_rules *rules, i
 
     if (failures < rules->fall || rules->eject_ms == 0)
         return false;
-    return atomic_exchange(&h->ejected_until_ms, rest_until(rules, now_ms)) == 0;
+    return atomic_exchange(&h->ejected_until_ms, now_ms + rules->eject_ms) == 0;
 }
 
 static bool set_up(struct health *h)

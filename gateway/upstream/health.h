@@ -22,8 +22,7 @@ struct health {
 
 struct health_rules {
     unsigned fall, rise;
-    int64_t eject_ms; /* 0: never ejected */
-    bool is_checked;  /* the active check ends an ejection, not the time */
+    int64_t eject_ms; /* 0: requests never eject, only checks count */
 };
 
 /* In order, or due for a trial. */
@@ -33,7 +32,7 @@ bool health_begin(struct health *h, const struct health_rules *rules, int64_t no
 bool health_is_ejected(const struct health *h, int64_t now_ms);
 
 /* A request got an answer's head. True when that ended an ejection. */
-bool health_request_succeeded(struct health *h, const struct health_rules *rules);
+bool health_request_succeeded(struct health *h);
 /* No connection or no answer. True when that ejected the server. */
 bool health_request_failed(struct health *h, const struct health_rules *rules, int64_t now_ms);
 
@@ -41,7 +40,7 @@ bool health_request_failed(struct health *h, const struct health_rules *rules, i
 struct health_check {
     unsigned successes, failures; /* in a row */
 };
-/* True when the server went down, or came back. */
+/* True when the server went down, or came back: from down, or early from an ejection. */
 bool health_check_result(struct health *h, struct health_check *check,
                          const struct health_rules *rules, bool is_good, int64_t now_ms);
 

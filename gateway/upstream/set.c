@@ -225,8 +225,7 @@ static void group_copy(struct group *g, struct arena *arena, const struct conf_u
     g->health_timeout_ms = conf->health_timeout_ms;
     g->rules = (struct health_rules){.fall = (unsigned)conf->health_fall,
                                      .rise = (unsigned)conf->health_rise,
-                                     .eject_ms = conf->eject_ms,
-                                     .is_checked = conf->health_path.n > 0};
+                                     .eject_ms = conf->eject_ms};
 }
 
 static char *server_complaint(struct slice group, struct slice server)

@@ -22,6 +22,7 @@ void upstream_set_unref(struct upstream_set *s);
 struct upstream_monitor;
 struct upstream_monitor *upstream_monitor_new(struct worker *control, struct resolver *resolver);
 void upstream_monitor_follow(struct upstream_monitor *m, struct upstream_set *set);
+/* After the resolver was freed or its loop has ended: a question to it cannot be taken back. */
 void upstream_monitor_free(struct upstream_monitor *m);
 
 /* For /readyz and `posternctl stats`: a JSON array of groups with servers, state, inflight. */
