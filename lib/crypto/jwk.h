@@ -35,12 +35,16 @@ void jwk_free(struct jwk *k);
  * From one JWK (RFC 7517, 7518 §6, 8037). allowed: bit mask of algorithms the issuer
  * may use. Refused: use other than sig, key_ops without verify (sign for own keys), RSA under 2048
  * bits, symmetric keys shorter than the hash, points off the curve, private members
- * when is_public_only.
+ * when is_public_only, moduli of the generator of CVE-2017-15361. A symmetric key needs
+ * its algorithm by "alg" or as the only HS* of allowed.
+ * errors  ERR_SYNTAX (malformed, or not a valid key), ERR_DENIED (use, key_ops, private
+ *         members), ERR_UNSUPPORTED (kind, curve or algorithm), ERR_RANGE (HS* too short)
  */
 enum err jwk_from_json(const json_t *object, unsigned allowed, bool is_public_only,
                        struct jwk **out) MUST_USE;
 /* PEM public or private key, or certificate. alg must fit the key. */
 enum err jwk_from_pem(struct slice pem, enum alg alg, struct slice kid, struct jwk **out) MUST_USE;
+/* ERR_RANGE: shorter than the hash. ERR_SYNTAX: the text of a public key or certificate (K1). */
 enum err jwk_from_secret(struct slice bytes, enum alg alg, struct slice kid,
                          struct jwk **out) MUST_USE;
 enum err jwk_generate(enum alg alg, struct slice kid, struct jwk **out) MUST_USE;
@@ -67,7 +71,10 @@ struct keyset *keyset_ref(struct keyset *set);
 void keyset_unref(struct keyset *set);
 /* By kid; without a kid in the token, the only key that allows alg, or NULL. */
 const struct jwk *keyset_find(const struct keyset *set, struct slice kid, enum alg alg);
-/* A JWKS document; unusable keys are skipped and counted, a set with none is ERR_SYNTAX. */
+/*
+ * A JWKS document, public keys only; unusable keys and those that share a kid are skipped
+ * and counted, a set with none is ERR_SYNTAX. Over 1 MiB: ERR_TOO_LARGE.
+ */
 enum err keyset_from_jwks(struct slice text, unsigned allowed, struct keyset **out,
                           size_t *skipped) MUST_USE;
 

@@ -7,7 +7,7 @@ enum { JWT_BYTES_MAX = 8192 };
 
 /* What a token must satisfy; all borrowed. */
 struct jwt_rules {
-    struct slice issuer;
+    struct slice issuer;           /* exact; when empty nothing passes */
     const struct slice *audiences; /* one of them must be in aud; none configured: aud unchecked */
     size_t audience_count;
     const struct slice *types;     /* accepted header typ, any case, "application/" dropped */

@@ -94,6 +94,22 @@ static void the_checksum_is_crc32_in_base62(void **state)
         ERR_OK);
 }
 
+static void a_renewed_key_keeps_its_id_and_nothing_else(void **state)
+{
+    char old[APIKEY_CHARS + 1], renewed[APIKEY_CHARS + 1];
+    struct slice id;
+
+    (void)state;
+    apikey_generate(old);
+    assert_int_equal(apikey_renew(slice_of(old + 3, APIKEY_ID_CHARS), renewed), ERR_OK);
+    assert_int_equal(parse(slice_str(renewed), &id), ERR_OK);
+    assert_memory_equal(id.p, old + 3, APIKEY_ID_CHARS);
+    assert_memory_not_equal(renewed + 12, old + 12, APIKEY_SECRET_CHARS);
+    assert_int_equal(apikey_renew(SLICE("AAAAAAA"), renewed), ERR_SYNTAX);
+    assert_int_equal(apikey_renew(SLICE("AAAAAAAAA"), renewed), ERR_SYNTAX);
+    assert_int_equal(apikey_renew(SLICE("AAAA_AAA"), renewed), ERR_SYNTAX);
+}
+
 static void the_prefix_is_exact(void **state)
 {
     (void)state;
@@ -127,6 +143,7 @@ int main(void)
         cmocka_unit_test(k10_refuses_every_other_length),
         cmocka_unit_test(k10_the_mac_depends_on_pepper_and_whole_key),
         cmocka_unit_test(the_checksum_is_crc32_in_base62),
+        cmocka_unit_test(a_renewed_key_keeps_its_id_and_nothing_else),
         cmocka_unit_test(the_prefix_is_exact),
         cmocka_unit_test(a_token_is_256_random_bits_in_base64url),
     };
