@@ -22,6 +22,7 @@
 #include <fcntl.h>
 #include <hiredis/hiredis.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -215,6 +216,7 @@ static inline void relay_accept(struct bench *b)
         return;
     assert_true(b->relay_count < RELAYS_MAX);
     b->relay_count++;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     *r = (struct relay){.client = fd, .held = b->hold_new};
     memcpy(sun.sun_path, b->socket, sizeof(b->socket));
     r->server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
