@@ -54,6 +54,15 @@ static void write_number(const struct option *o, uint64_t number, char out[UNIT_
         (void)snprintf(out, UNIT_TEXT_MAX, "%" PRIu64, number);
 }
 
+void value_write_range(const struct option *o, struct buf *out)
+{
+    char min[UNIT_TEXT_MAX], max[UNIT_TEXT_MAX];
+
+    write_number(o, o->min, min);
+    write_number(o, o->max, max);
+    buf_printf(out, "%s to %s", min, max);
+}
+
 static bool is_in_range(const struct value_source *source, const struct option *o, uint64_t number,
                         struct place at)
 {

@@ -31,9 +31,14 @@ bool value_read_file(struct slice path, struct place at, const struct value_sour
 
 /* As in YAML on one line; secrets as a mask. */
 void value_write(const struct option *o, const void *base, struct buf *out);
+/* How many items a list option holds, and one of them as value_write() writes it. */
+size_t value_item_count(const struct option *o, const void *base);
+void value_write_item(const struct option *o, const void *base, size_t i, struct buf *out);
 /* A text as a YAML scalar, quoted where another reader might see something else. */
 void value_write_text(struct slice text, struct buf *out);
 bool value_equal(const struct option *o, const void *a, const void *b);
+/* "100ms to 10m" */
+void value_write_range(const struct option *o, struct buf *out);
 /* "true or false", "a duration such as 30s": what the type takes. */
 const char *value_expects(enum option_type type);
 

@@ -60,28 +60,44 @@ static void write_addr(const struct cidr *c, struct buf *out)
         buf_printf(out, "\"%.*s/%u\"", SLICE_FMT(s), is_v4 ? c->bits - 96u : c->bits);
 }
 
-static void write_list(const struct option *o, const char *field, struct buf *out)
+size_t value_item_count(const struct option *o, const void *base)
 {
-    char text[UNIT_TEXT_MAX];
     struct texts list; /* the three kinds of list have the same shape */
+
+    memcpy(&list, (const char *)base + o->offset, sizeof(list));
+    return list.count;
+}
+
+void value_write_item(const struct option *o, const void *base, size_t i, struct buf *out)
+{
+    const char *field = (const char *)base + o->offset;
+    char text[UNIT_TEXT_MAX];
+    struct texts texts;
     struct rates rates;
     struct addrs addrs;
 
-    memcpy(&list, field, sizeof(list));
-    memcpy(&rates, field, sizeof(rates));
-    memcpy(&addrs, field, sizeof(addrs));
+    if (o->type == OPTION_TEXTS) {
+        memcpy(&texts, field, sizeof(texts));
+        value_write_text(texts.items[i], out);
+    } else if (o->type == OPTION_ADDRS) {
+        memcpy(&addrs, field, sizeof(addrs));
+        write_addr(&addrs.items[i], out);
+    } else {
+        memcpy(&rates, field, sizeof(rates));
+        unit_write_rate(&rates.items[i], text);
+        buf_add(out, slice_str(text));
+    }
+}
+
+static void write_list(const struct option *o, const void *base, struct buf *out)
+{
+    size_t count = value_item_count(o, base);
+
     buf_add_char(out, '[');
-    for (size_t i = 0; i < list.count; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (i > 0)
             buf_add(out, SLICE(", "));
-        if (o->type == OPTION_TEXTS) {
-            value_write_text(list.items[i], out);
-        } else if (o->type == OPTION_ADDRS) {
-            write_addr(&addrs.items[i], out);
-        } else {
-            unit_write_rate(&rates.items[i], text);
-            buf_add(out, slice_str(text));
-        }
+        value_write_item(o, base, i, out);
     }
     buf_add_char(out, ']');
 }
@@ -133,7 +149,7 @@ void value_write(const struct option *o, const void *base, struct buf *out)
         value_write_text(v.text, out);
         break;
     default:
-        write_list(o, field, out);
+        write_list(o, base, out);
     }
 }
 
