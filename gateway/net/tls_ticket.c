@@ -77,7 +77,6 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
     const int index = find_key(is_sealing ? NULL : name, &key);
     bool done;
 
-    (void)ssl;
     if (index < 0)
         return 0;
     if (is_sealing) {
@@ -91,7 +90,10 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
     secret_wipe(&key, sizeof(key));
     if (!done)
         return -1;
-    return index == 0 ? 1 : 2;
+    if (is_sealing)
+        return 1;
+    /* A TLS 1.3 client uses a ticket once (RFC 8446 §C.4), so it needs the next one. */
+    return index == 0 && SSL_version(ssl) < TLS1_3_VERSION ? 1 : 2;
 }
 
 void tls_use_ticket_keys(SSL_CTX *context)

@@ -196,6 +196,7 @@ static void every_worker_resumes_the_sessions_of_all(void **state)
         SSL_CTX_set_max_proto_version(f->context, version);
         assert_int_equal(resumes(f, f->server, "gw.example"), 0);
         assert_int_equal(resumes(f, another, "gw.example"), 1);
+        assert_int_equal(resumes(f, f->server, "gw.example"), 1); /* by the ticket of the last */
     }
     tls_server_unref(another);
 }
