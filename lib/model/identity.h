@@ -17,13 +17,13 @@ struct identity {
     unsigned refs;
     enum method method;
     struct slice user_id;
-    struct slice name;      /* may be empty */
-    struct slice roles;     /* comma separated, no spaces: "user,admin" */
-    struct slice scopes;    /* space separated */
-    bool scopes_limited;    /* false: everything the roles allow */
-    struct slice key_id;    /* public id of the API key, or empty */
+    struct slice name;   /* may be empty */
+    struct slice roles;  /* comma separated, no spaces: "user,admin" */
+    struct slice scopes; /* space separated */
+    bool scopes_limited; /* false: everything the roles allow */
+    struct slice key_id; /* public id of the API key, or empty */
     struct slice session_id;
-    int64_t expires_s;      /* UTC; 0: no end */
+    int64_t expires_s; /* UTC; 0: no end */
 };
 
 /* Copies all of from (refs aside). CHECKs that there is a user id and a method. */

@@ -9,8 +9,8 @@
  * purpose has a key of its own derived from it (incidents K3).
  */
 struct master {
-    struct secret *pepper;    /* keyed hash of API keys and opaque tokens */
-    struct secret *seal_key;  /* signing keys at rest */
+    struct secret *pepper;   /* keyed hash of API keys and opaque tokens */
+    struct secret *seal_key; /* signing keys at rest */
 };
 
 enum err master_from_text(struct slice base64url, struct master **out) MUST_USE;

@@ -32,10 +32,12 @@ struct redis_client_conf {
     int64_t timeout_ms;
 };
 /* why: a sentence for people, free(); set on failure. */
-enum err redis_client_open(const struct redis_client_conf *conf, struct redis_client **out, char **why) MUST_USE;
+enum err redis_client_open(const struct redis_client_conf *conf, struct redis_client **out,
+                           char **why) MUST_USE;
 void redis_client_free(struct redis_client *c);
 
-/* out: freeReplyObject(). A -ERR reply is ERR_OK with an error object. ERR_UNAVAILABLE, ERR_TIMEOUT. */
+/* out: freeReplyObject(). A -ERR reply is ERR_OK with an error object. ERR_UNAVAILABLE,
+ * ERR_TIMEOUT. */
 enum err redis_client_command(struct redis_client *c, const struct slice *args, size_t count,
                               struct redisReply **out) MUST_USE;
 /* EVALSHA, then EVAL after NOSCRIPT. */

@@ -12,7 +12,8 @@
 --   GCRA     a level "time:level". With period/units reduced to p/u, one unit raises it by p,
 --            one microsecond lowers it by u, and it may reach burst * p (checked < 2^52).
 --            A product that would pass 2^53 only ever says "drained": rounding is monotone.
---            A clock set back drains nothing, and does not lock out.
+--            A clock set back drains nothing until it has caught up; set back by more than
+--            the level takes to drain, the level is forgotten: nobody is locked out for long.
 --   sliding  a list of "time:cost:total"; a unit counts in (now - period, now], so no interval
 --            of one period ever holds more than units. total runs on: used is last - first.
 local t = redis.call('TIME')
@@ -47,11 +48,18 @@ local function open_gcra(w)
     if w.cap >= MAX then
         return false
     end
-    w.level = 0
+    w.level, w.late = 0, 0
     local at, level = string.match(redis.call('GET', w.key) or '', '^(%d+):(%d+)$')
     if at then
-        local drained = math.max(0, now - tonumber(at)) * w.u
-        w.level = math.max(0, tonumber(level) - drained)
+        local passed = now - tonumber(at)
+        w.level = tonumber(level)
+        if -passed * w.u > w.level then
+            w.level = 0
+        elseif passed < 0 then
+            w.late = -passed
+        else
+            w.level = math.max(0, w.level - passed * w.u)
+        end
     end
     return true
 end
@@ -123,7 +131,7 @@ local function judge(w, cost)
         w.remaining = math.floor((w.cap - w.level) / w.p)
         w.reset = w.level / w.u
         w.fits = w.level + cost * w.p <= w.cap
-        w.wait = (w.level + cost * w.p - w.cap) / w.u
+        w.wait = (w.level + cost * w.p - w.cap) / w.u + w.late
     else
         w.remaining = w.limit - w.used
         w.reset = w.used > 0 and (w.last_at or now) + w.period - now or 0

@@ -2,6 +2,7 @@
 
 #include "crypto/apikey.h"
 #include "crypto/jwt.h"
+#include "crypto/seal.h"
 #include "fixture.h"
 
 enum { PAIRS_MAX = 32 };
@@ -343,6 +344,33 @@ static void a_sealed_key_opens_under_its_own_kid_and_master_only(void **state)
     master_free(other);
 }
 
+/* The form in Redis, which gateways of other versions read: changing it loses their keys. */
+static void the_stored_form_of_a_key_stays(void **state)
+{
+    struct world *w = *state;
+    struct slice kid = rotate(w, ALG_ES256), key, context;
+    struct secret *text;
+    json_t *record, *jwk;
+
+    context = arena_printf(&w->arena, "postern signing key %.*s", SLICE_FMT(kid));
+    key = keyspace_signing(&w->roster.keys, &w->arena);
+    assert_int_equal(json_read(field(w, key, slice_from(context, 20).p), 4096, &record), ERR_OK);
+    assert_slice(json_text(record, "alg"), "ES256");
+    assert_slice(json_text(record, "state"), "active");
+    assert_true(json_is_integer(json_object_get(record, "created_at")));
+    assert_int_equal(seal_open(secret_slice(w->master->seal_key), slice_to(context, 20),
+                               json_text(record, "key"), &text),
+                     ERR_DENIED);
+    assert_int_equal(
+        seal_open(secret_slice(w->master->seal_key), context, json_text(record, "key"), &text),
+        ERR_OK);
+    assert_int_equal(json_read(secret_slice(text), 4096, &jwk), ERR_OK);
+    assert_true(slice_eq(json_text(jwk, "kid"), kid));
+    json_decref(jwk);
+    json_decref(record);
+    secret_free(text);
+}
+
 static void without_redis_nothing_is_issued(void **state)
 {
     struct world *w = *state;
@@ -379,6 +407,7 @@ int main(void)
         WORLD_TEST(ensure_makes_one_key_and_no_second),
         WORLD_TEST(k1_the_family_of_the_signing_key_stays_alone),
         WORLD_TEST(a_sealed_key_opens_under_its_own_kid_and_master_only),
+        WORLD_TEST(the_stored_form_of_a_key_stays),
         WORLD_TEST(without_redis_nothing_is_issued),
     };
 
