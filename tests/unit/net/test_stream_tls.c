@@ -1,5 +1,6 @@
 #include "net_cert.h"
 
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 
 struct fixture {
@@ -99,8 +100,11 @@ static bool raw_shakes(void *arg)
 
 static void connect_raw(struct fixture *f)
 {
+    const int on = 1;
+
     f->raw_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(f->raw_fd, sockaddr_of(&f->at), f->at.n), 0);
+    setsockopt(f->raw_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     set_nonblocking(f->raw_fd);
 }
 
@@ -201,6 +205,32 @@ static void bytes_inside_openssl_come_without_a_socket_event(void **state)
     stream_resume(f->in.s);
     assert_true(turn_until(f->w, in_has_200k, f, SOON_MS));
     assert_memory_equal(buf_slice(&f->in.got).p, much, 200000);
+    free(much);
+}
+
+/*
+ * Three full records and three small ones. The scratch buffer has room for a record
+ * less than the first four, and OpenSSL has read the last two ahead: the socket is
+ * empty.
+ */
+static void records_read_ahead_are_offered_on_resume(void **state)
+{
+    struct fixture *f = *state;
+    const size_t full = 3 * TLS_RECORD_BYTES, small = 56;
+    char *much = pattern(full + 3 * small);
+
+    open_raw(f);
+    f->in.pause_on_data = true;
+    assert_int_equal(SSL_write(f->raw, much, (int)full), (int)full);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(SSL_write(f->raw, much + full + i * small, (int)small), (int)small);
+    assert_true(turn_until(f->w, has_data, &f->in, SOON_MS));
+    assert_int_equal(f->in.got.n, full + small);
+    f->in.pause_on_data = false;
+    stream_resume(f->in.s);
+    turn_for(f->w, 20);
+    assert_int_equal(f->in.got.n, full + 3 * small);
+    assert_memory_equal(buf_slice(&f->in.got).p, much, full + 3 * small);
     free(much);
 }
 
@@ -340,6 +370,7 @@ static const struct CMUnitTest TESTS[] = {
     CASE(moves_much_both_ways_through_full_sockets),
     CASE(head_and_first_body_piece_share_a_record),
     CASE(bytes_inside_openssl_come_without_a_socket_event),
+    CASE(records_read_ahead_are_offered_on_resume),
     CASE(close_notify_is_an_orderly_end_behind_all_bytes),
     CASE(fin_without_close_notify_is_not_an_orderly_end),
     CASE(peer_that_leaves_a_paused_tls_stream_is_reported_within_100_ms),
