@@ -41,7 +41,7 @@ struct issuers;
 struct fetcher;
 struct issuers *issuers_new(struct worker *control, struct worker *const *workers,
                             size_t worker_count, struct fetcher *fetcher);
-/* After fetcher_free(): what the fetcher still runs would answer here. */
+/* Before or after fetcher_free(), but in the same turn: what is still fetched would answer here. */
 void issuers_free(struct issuers *i);
 /* At start and after a reload. File problems are complaints in why (free()) and ERR_SYNTAX; old
  * keys stay. */

@@ -1,5 +1,7 @@
 #include "auth_test.h"
 
+#include <pthread.h>
+
 /* A worker with a keyring, as the process makes it. */
 static struct worker *worker_of(void)
 {
@@ -92,6 +94,90 @@ static void a_posted_set_of_a_worker_without_keyring_is_dropped(void **state)
     (void)state;
     post(w, "", set_of(key_of(ALG_ES256, "k")), NULL);
     worker_free(w);
+}
+
+/* ------- threads ------- */
+
+enum { CREW = 2, HANDOVERS = 200 };
+
+static const struct jwk *shared_key;
+static struct slice shared_token;
+
+static void *run(void *arg)
+{
+    worker_run(arg);
+    return NULL;
+}
+
+/* On the worker's thread: proves a token with whatever set is the current one. */
+static void prove(struct worker *w, void *arg)
+{
+    static const struct slice audiences[] = {{"ml", 2}};
+    struct jwt_rules rules = {.issuer = SLICE("i"),
+                              .audiences = audiences,
+                              .audience_count = 1,
+                              .now_s = clock_wall_s(),
+                              .expiry_required = true};
+    const struct keyset *set = keyring_find(w->keyring, SLICE("i"));
+    const struct jwk *key = keyset_find(set, SLICE("k"), ALG_ES256);
+    json_t *claims = NULL;
+
+    CHECK(key != NULL && jwt_verify(shared_token, key, &rules, &claims) == ERR_OK);
+    json_decref(claims);
+    issuers_unknown_kid(arg, SLICE("i"));
+}
+
+static void stop(struct worker *w, void *arg)
+{
+    (void)arg;
+    worker_stop(w);
+}
+
+/* The set with the public half of the shared key: a new one each time. */
+static struct keyset *fresh_set(void)
+{
+    json_t *object = jwk_public_json(shared_key);
+    struct jwk *key = NULL;
+
+    assert_int_equal(jwk_from_json(object, 1u << ALG_ES256, true, &key), ERR_OK);
+    json_decref(object);
+    return set_of(key);
+}
+
+static void workers_verify_while_sets_are_swapped(void **state)
+{
+    struct worker *crew[CREW], *control = worker_new(-1, quiet_log());
+    struct jwk *key = key_of(ALG_ES256, "k");
+    struct issuers *issuers = issuers_new(control, crew, CREW, NULL);
+    pthread_t threads[CREW];
+
+    (void)state;
+    shared_key = key;
+    shared_token = token_of(key, "JWT", "{'iss':'i','aud':'ml','exp':NOW+60}");
+    for (int i = 0; i < CREW; i++) {
+        crew[i] = worker_of();
+        assert_int_equal(pthread_create(&threads[i], NULL, run, crew[i]), 0);
+    }
+    for (int n = 0; n < HANDOVERS; n++) {
+        struct keyset *set = fresh_set();
+
+        for (int i = 0; i < CREW; i++) {
+            keyring_post(crew[i], SLICE("i"), set, NULL);
+            worker_post(crew[i], prove, issuers);
+        }
+        keyset_unref(set);
+        turn(control);
+    }
+    for (int i = 0; i < CREW; i++) {
+        worker_post(crew[i], stop, NULL);
+        pthread_join(threads[i], NULL);
+        worker_end(crew[i]);
+    }
+    turn(control);
+    issuers_free(issuers);
+    worker_free(control);
+    exact_free(shared_token);
+    jwk_free(key);
 }
 
 /* ------- assertions ------- */
@@ -203,6 +289,7 @@ int main(void)
         cmocka_unit_test(shows_the_public_halves_of_our_own_keys_only),
         cmocka_unit_test(k3_a_symmetric_key_of_ours_is_never_shown),
         cmocka_unit_test(a_posted_set_of_a_worker_without_keyring_is_dropped),
+        cmocka_unit_test(workers_verify_while_sets_are_swapped),
         cmocka_unit_test(an_assertion_says_who_for_whom_and_verifies),
         cmocka_unit_test(an_assertion_is_signed_once_for_the_same_words),
         cmocka_unit_test(no_assertion_without_an_asymmetric_key),
