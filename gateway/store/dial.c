@@ -144,10 +144,22 @@ static void on_open(void *arg)
     greet(d);
 }
 
+/* A wrong password, or a server that is loading: once, until it has worked again. */
+static void log_refusal(struct dial *d, const struct redisReply *reply)
+{
+    if (d->refusal_is_logged)
+        return;
+    d->refusal_is_logged = true;
+    log_warn(d->worker->log, "redis.refused",
+             LOG_SLICE("text", slice_to(slice_of(reply->str, reply->len), 200)));
+}
+
 static bool take_greeting(struct dial *d, const struct redisReply *reply)
 {
     struct slice expected = d->greetings_left > 1 ? SLICE("OK") : SLICE("PONG");
 
+    if (reply->type == REDIS_REPLY_ERROR)
+        log_refusal(d, reply);
     if (reply->type != REDIS_REPLY_STATUS || !slice_eq(reply_text(reply), expected))
         return false;
     if (--d->greetings_left > 0)
@@ -155,6 +167,7 @@ static bool take_greeting(struct dial *d, const struct redisReply *reply)
     timer_set(&d->timer, 0);
     d->state = DIAL_READY;
     d->ready_ms = d->worker->now_ms;
+    d->refusal_is_logged = false;
     d->handler->on_ready(d->arg);
     return true;
 }

@@ -67,6 +67,7 @@ struct dial {
     unsigned next_addr; /* turns through what a name resolves to */
     uint64_t attempt;   /* changes whenever the connection goes */
     int64_t ready_ms;
+    bool refusal_is_logged;
     bool is_asking;       /* the resolver owes us an answer */
     struct resp *reading; /* while its replies are handed out */
 };

@@ -33,7 +33,8 @@ struct link {
     struct buf out; /* encoding room; while not up: calls that wait for the link */
     struct timer deadline, ping;
     bool is_up;
-    bool is_hopeful; /* takes calls though it is not up */
+    bool is_hopeful;   /* takes calls though it is not up */
+    bool is_loss_told; /* logged since it was last up */
     int64_t error_logged_ms;
 };
 
@@ -83,8 +84,9 @@ static void go_down(struct link *l, enum err why, bool is_hopeful)
     l->is_up = false;
     l->is_hopeful = is_hopeful;
     timer_set(&l->ping, 0);
-    if (was_up)
+    if (!l->is_loss_told)
         notice(l->worker, LOG_WARN, NOTICE_LINK_LOST, why);
+    l->is_loss_told = true;
     fail_all(l);
     if (was_up)
         l->handler->on_down(l->arg);
@@ -128,6 +130,7 @@ static void on_ready(void *arg)
     struct link *l = arg;
 
     l->is_up = l->is_hopeful = true;
+    l->is_loss_told = false;
     if (l->out.n > 0)
         dial_send(&l->dial, buf_slice(&l->out));
     buf_clear(&l->out);

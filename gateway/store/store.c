@@ -142,7 +142,8 @@ struct store *store_new(struct worker *w, const struct store_conf *conf)
     s->endpoint.password = conf->password;
     s->endpoint.tls = conf->tls;
     s->endpoint.connect_ms = conf->connect_ms;
-    if (endpoint_init(&s->endpoint, w, conf->url, conf->username) != ERR_OK) {
+    if (endpoint_init(&s->endpoint, w, conf->url, conf->username) != ERR_OK ||
+        (s->endpoint.url.is_tls && conf->tls == NULL)) {
         endpoint_fini(&s->endpoint);
         free(s);
         return NULL;

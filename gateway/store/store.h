@@ -28,7 +28,7 @@ struct store_conf {
     size_t cache_entries;
 };
 
-/* NULL: the URL does not parse. */
+/* NULL: the URL does not parse, or is rediss:// without conf->tls. */
 struct store *store_new(struct worker *w, const struct store_conf *conf);
 /* Ops that still wait are let go: done is not called, store_cancel() stays safe. */
 void store_free(struct store *s);

@@ -315,6 +315,8 @@ static void url_that_does_not_parse_gives_no_store(void **state)
 
     conf.url = SLICE("http://127.0.0.1:1");
     assert_null(store_new(b->w, &conf));
+    conf.url = SLICE("rediss://127.0.0.1:1"); /* without a tls_client */
+    assert_null(store_new(b->w, &conf));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_bench, close_bench)
