@@ -16,8 +16,10 @@ struct fetch_rules {
     size_t max_bytes;
     int64_t timeout_ms;
 };
-/* done runs later on the control thread. ERR_OK means status 200 and a body; status is 0 when there was no answer. */
+/* done runs later on the control thread. ERR_OK means status 200 and a body; status is 0 when there
+ * was no answer. */
 void fetch_start(struct fetcher *f, const struct fetch_rules *rules,
-                 void (*done)(void *arg, enum err e, unsigned status, struct slice body), void *arg);
+                 void (*done)(void *arg, enum err e, unsigned status, struct slice body),
+                 void *arg);
 
 #endif

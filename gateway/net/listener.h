@@ -13,8 +13,8 @@
 struct listener;
 
 struct listener_conf {
-    const char *address; /* host:port, [v6]:port, unix:/path */
-    int fd;              /* an inherited or shared socket, dup'ed; -1: bind a new one */
+    const char *address;    /* host:port, [v6]:port, unix:/path */
+    int fd;                 /* an inherited or shared socket, dup'ed; -1: bind a new one */
     struct tls_server *tls; /* NULL: plain; a reference is taken */
     bool proxy_protocol;
     const struct cidr *trusted; /* who may send a PROXY header; borrowed until free */
@@ -38,7 +38,8 @@ void listener_free(struct listener *l);
 /* The bound port (for tests with port 0) or 0. */
 uint16_t listener_port(const struct listener *l);
 int listener_fd(const struct listener *l);
-/* Most streams at once over all listeners of the process; more are closed at accept. 0: no bound. */
+/* Most streams at once over all listeners of the process; more are closed at accept. 0: no bound.
+ */
 void listener_set_max_connections(size_t max);
 
 #endif

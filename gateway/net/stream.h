@@ -26,7 +26,8 @@ struct stream;
 struct stream_handler {
     /* Connected, and the TLS handshake done. Not called for accepted plain streams. */
     void (*on_open)(void *arg);
-    /* Takes bytes from the front, returns how many. Called again only with new bytes or after resume. */
+    /* Takes bytes from the front, returns how many. Called again only with new bytes or after
+     * resume. */
     size_t (*on_data)(void *arg, struct slice bytes);
     /* Waiting bytes fell under the low mark after stream_is_congested() was true. */
     void (*on_drained)(void *arg);
@@ -49,16 +50,17 @@ enum { STREAM_HIGH_MARK = 256 * 1024, STREAM_LOW_MARK = 64 * 1024, STREAM_KEEP_M
 
 /* What the TLS layer knows about the peer. Slices live as long as the stream. */
 struct stream_peer {
-    struct addr addr;          /* of the socket, or from the PROXY header */
+    struct addr addr; /* of the socket, or from the PROXY header */
     struct addr local;
     bool is_tls, is_unix;
-    struct slice server_name;  /* SNI, lower case; empty when none */
+    struct slice server_name; /* SNI, lower case; empty when none */
     struct slice alpn;
     struct slice tls_version, tls_cipher;
-    X509 *certificate;         /* verified client certificate or NULL; borrowed */
+    X509 *certificate; /* verified client certificate or NULL; borrowed */
 };
 
-/* Adopts an accepted, non-blocking descriptor. ssl (accept state set) is owned from here; NULL: plain. */
+/* Adopts an accepted, non-blocking descriptor. ssl (accept state set) is owned from here; NULL:
+ * plain. */
 struct stream *stream_accept(struct worker *w, int fd, SSL *ssl, const struct addr *peer,
                              int64_t handshake_ms, const struct stream_handler *handler, void *arg);
 
@@ -74,7 +76,8 @@ struct stream *stream_connect(struct worker *w, const struct sockaddr *to, unsig
 /* Changes who is called, for pooled connections. */
 void stream_set_handler(struct stream *s, const struct stream_handler *handler, void *arg);
 
-/* Copies what the socket does not take at once. Everything is accepted; watch stream_is_congested(). */
+/* Copies what the socket does not take at once. Everything is accepted; watch
+ * stream_is_congested(). */
 void stream_write(struct stream *s, struct slice bytes);
 /* Two pieces as one; for chunk framing and heads. */
 void stream_write2(struct stream *s, struct slice a, struct slice b);

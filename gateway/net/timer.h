@@ -10,9 +10,9 @@
  */
 struct timer {
     struct worker *worker;
-    struct event *event;   /* made at first use */
-    int64_t deadline_ms;   /* monotonic; 0: off */
-    int64_t armed_ms;      /* when the event will fire; 0: not armed */
+    struct event *event; /* made at first use */
+    int64_t deadline_ms; /* monotonic; 0: off */
+    int64_t armed_ms;    /* when the event will fire; 0: not armed */
     void (*on_time)(void *arg);
     void *arg;
 };

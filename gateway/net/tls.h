@@ -21,20 +21,23 @@ struct tls_files {
 struct tls_server_conf {
     const struct tls_files *files; /* the first is the default certificate */
     size_t file_count;
-    const char *client_ca;         /* NULL: client certificates are not asked for */
+    const char *client_ca; /* NULL: client certificates are not asked for */
     bool client_required;
     bool only_1_3;
-    struct slice context_id;       /* names the listener: sessions never cross (incidents T1) */
+    struct slice context_id; /* names the listener: sessions never cross (incidents T1) */
 };
 
 /* why gets a sentence for the log when it fails (owned by the caller, free()). */
-enum err tls_server_new(const struct tls_server_conf *conf, struct tls_server **out, char **why) MUST_USE;
+enum err tls_server_new(const struct tls_server_conf *conf, struct tls_server **out,
+                        char **why) MUST_USE;
 struct tls_server *tls_server_ref(struct tls_server *t);
 void tls_server_unref(struct tls_server *t);
-/* One connection, accept state. Chooses by SNI; resumption never crosses names or client authorities. */
+/* One connection, accept state. Chooses by SNI; resumption never crosses names or client
+ * authorities. */
 SSL *tls_server_ssl(struct tls_server *t);
 
-/* New ticket keys for all servers of the process; the two before stay readable. Call every 12 h. Any thread. */
+/* New ticket keys for all servers of the process; the two before stay readable. Call every 12 h.
+ * Any thread. */
 void tls_rotate_ticket_keys(void);
 
 /* How we check and present ourselves to an upstream, Redis or an issuer; immutable and counted. */
@@ -44,7 +47,8 @@ struct tls_client_conf {
     const char *certificate, *key; /* or NULL */
     bool verify;
 };
-enum err tls_client_new(const struct tls_client_conf *conf, struct tls_client **out, char **why) MUST_USE;
+enum err tls_client_new(const struct tls_client_conf *conf, struct tls_client **out,
+                        char **why) MUST_USE;
 struct tls_client *tls_client_ref(struct tls_client *t);
 void tls_client_unref(struct tls_client *t);
 /* One connection to name (SNI and the verified name or IP address), connect state; sessions are
