@@ -110,6 +110,7 @@ static void check_redis(const struct conf *conf, struct complaints *c)
 {
     struct slice url = conf->redis.url;
     struct place at = origin_or(conf, &conf->redis.url, nowhere);
+    size_t user = slice_starts(url, SLICE("rediss://")) ? 9 : 8;
     size_t at_sign = slice_find(url, '@', 0);
 
     if (url.n == 0)
@@ -117,7 +118,7 @@ static void check_redis(const struct conf *conf, struct complaints *c)
     if (!slice_starts(url, SLICE("redis://")) && !slice_starts(url, SLICE("rediss://")) &&
         !slice_starts(url, SLICE("unix:/")))
         complain(c, at, false, "redis.url begins with redis://, rediss:// or unix:/");
-    else if (at_sign < url.n && memchr(url.p + 9, ':', at_sign > 9 ? at_sign - 9 : 0) != NULL)
+    else if (at_sign < url.n && slice_find(url, ':', user) < at_sign)
         complain(c, at, false,
                  "redis.url holds a password; put it into redis.password as file:PATH, "
                  "credential:NAME or POSTERN_REDIS__PASSWORD");

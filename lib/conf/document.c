@@ -142,6 +142,7 @@ static void write_section_help(const struct section *s, struct slice group, stru
 enum err conf_write_help(const char *dotted, struct buf *out)
 {
     struct slice rest = slice_str(dotted), group = SLICE_NONE;
+    bool has_name = false;
     const struct section *s = section_child("", SLICE_NONE, next_word(&rest));
 
     if (s == NULL)
@@ -160,9 +161,11 @@ enum err conf_write_help(const char *dotted, struct buf *out)
             group = SLICE_NONE;
         } else if (group.n == 0 && has_group(s, word)) {
             group = word;
-        } else if (s->shape != SECTION_MAP || group.n > 0 || rest.p == NULL) {
-            /* The name of a limit or upstream may stand between: limits.default.rate. */
+        } else if (s->shape != SECTION_MAP || group.n > 0 || rest.p == NULL || has_name) {
             return ERR_NOT_FOUND;
+        } else {
+            /* The name of a limit or upstream: limits.default.rate. */
+            has_name = true;
         }
     }
     write_section_help(s, group, out);
@@ -179,6 +182,8 @@ static const char *example(const struct option *o)
         {"listen", "address", "0.0.0.0:8443"},
         {"listen", "certificate", "/etc/postern/tls/cert.pem"},
         {"listen", "key", "/etc/postern/tls/key.pem"},
+        {"tls_certificate", "certificate", "/etc/postern/tls/other.pem"},
+        {"tls_certificate", "key", "/etc/postern/tls/other.key"},
         {"redis", "url", "rediss://redis.internal:6379/0"},
         {"redis", "password", "credential:redis-password"},
         {"auth", "master_key", "credential:master-key"},
@@ -209,9 +214,13 @@ static void write_sample_option(const struct option *o, unsigned depth, struct b
 
     if (option_help(o).n > 0)
         buf_printf(out, "#%*s# %.*s\n", (int)depth, "", SLICE_FMT(option_help(o)));
-    buf_printf(out, "#%*s%.*s: %s%s%s", (int)depth, "", SLICE_FMT(option_leaf(o)),
-               is_list ? "[" : "", o->standard[0] != '\0' ? o->standard : example(o),
-               is_list ? "]" : "");
+    buf_printf(out, "#%*s%.*s: ", (int)depth, "", SLICE_FMT(option_leaf(o)));
+    if (o->standard[0] == '\0')
+        buf_add(out, slice_str(example(o)));
+    else if (o->type == OPTION_TEXT)
+        value_write_text(slice_str(o->standard), out);
+    else
+        buf_printf(out, "%s%s%s", is_list ? "[" : "", o->standard, is_list ? "]" : "");
     if (o->type == OPTION_ENUM || o->min != 0 || o->max != 0) {
         struct option facts = *o;
 

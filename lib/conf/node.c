@@ -39,6 +39,15 @@ static struct place place_of_offset(const struct parse *p, size_t offset)
     return at;
 }
 
+static bool line_has(const struct parse *p, size_t line, struct slice wanted)
+{
+    struct slice rest = p->source->yaml, text = SLICE_NONE;
+
+    for (size_t i = 0; i <= line && rest.p != NULL; i++)
+        text = slice_cut(&rest, '\n');
+    return memmem(text.p, text.n, wanted.p, wanted.n) != NULL;
+}
+
 static void complain_syntax(struct parse *p)
 {
     const yaml_parser_t *y = &p->yaml;
@@ -46,6 +55,9 @@ static void complain_syntax(struct parse *p)
 
     if (y->error == YAML_READER_ERROR)
         fail_at(p, place_of_offset(p, y->problem_offset), "not valid YAML: %s", problem);
+    else if (line_has(p, y->problem_mark.line, SLICE("${")))
+        fail_at(p, place_of(p, y->problem_mark),
+                "not valid YAML: %s; inside {...} or [...] a ${variable} needs quotes", problem);
     else if (y->context != NULL && y->context_mark.line != y->problem_mark.line)
         fail_at(p, place_of(p, y->problem_mark), "not valid YAML: %s, %s that began in line %zu",
                 problem, y->context, y->context_mark.line + 1);

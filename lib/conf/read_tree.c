@@ -163,7 +163,10 @@ static void read_value(struct reader *r, const struct option *o, void *base,
 
     if (value->is_empty)
         return;
-    origin_set(r->conf, (char *)base + o->offset, value->at);
+    /* An empty secret or URL is one that is not set. */
+    if (value->kind != NODE_SCALAR || value->text.n > 0 ||
+        (o->type != OPTION_SECRET && o->type != OPTION_URL))
+        origin_set(r->conf, (char *)base + o->offset, value->at);
     if (option_is_list(o) && value->kind != NODE_MAP) {
         items = list_items(r, o, value, &count);
     } else if (value->kind != NODE_SCALAR) {
