@@ -108,6 +108,44 @@ static void begin_and_stall(struct peer *p, int fd, unsigned nth)
     hear_end(p, fd);
 }
 
+static void half_a_head_and_close(struct peer *p, int fd, unsigned nth)
+{
+    (void)nth;
+    if (hear_head(p, fd))
+        say(fd, "HTTP/1.1 200 OK\r\nContent-Le");
+}
+
+/* Answers only once the last chunk has come. */
+static void want_last_chunk(struct peer *p, int fd, unsigned nth)
+{
+    (void)nth;
+    if (hear_head(p, fd) && hear(p, fd, "0\r\n\r\n"))
+        say(fd, OK_ANSWER);
+    hear_end(p, fd);
+}
+
+enum { BIG_BYTES = 32 * 1024 * 1024 };
+
+static void take_slowly(struct peer *p, int fd, unsigned nth)
+{
+    char some[64 * 1024];
+    size_t got = 0;
+
+    (void)nth;
+    if (!hear_head(p, fd))
+        return;
+    usleep(100000);
+    while (got < BIG_BYTES) {
+        ssize_t n = recv(fd, some, sizeof(some), 0);
+
+        if (n <= 0)
+            return;
+        got += (size_t)n;
+    }
+    say(fd, OK_ANSWER);
+    hear_end(p, fd);
+}
+
 /* ------- attempts ------- */
 
 static void reports_a_refused_connection(void **state)
@@ -215,6 +253,73 @@ static void never_repeats_after_a_part_of_an_answer(void **state)
     assert_int_equal(s->f->why, ERR_TIMEOUT);
     assert_int_equal(s->f->responses, 1);
     assert_int_equal(atomic_load(&s->peers[1]->connections), 0);
+}
+
+static void never_repeats_after_a_part_of_a_head(void **state)
+{
+    struct stage *s = *state;
+
+    serve(s, half_a_head_and_close);
+    serve(s, speak);
+    bench_load(s->b);
+    start(s, "GET");
+    fake_finish(s->b, s->f);
+    assert_int_equal(s->f->why, ERR_CLOSED);
+    assert_int_equal(atomic_load(&s->peers[1]->connections), 0);
+}
+
+static void repeats_the_end_of_an_empty_body(void **state)
+{
+    struct stage *s = *state;
+
+    serve(s, hear_and_close);
+    serve(s, want_last_chunk);
+    bench_load(s->b);
+    s->f = fake_new(s->b, "DELETE", "/x");
+    s->f->x.request.has_body = true;
+    fake_start(s->f);
+    assert_true(bench_until(s->b, is_ready, s->f, PATIENCE_MS));
+    send_end(s->f);
+    fake_finish(s->b, s->f);
+    assert_int_equal(s->f->status, 200);
+    assert_int_equal(s->f->x.attempts, 2);
+}
+
+/* As an exchange does: sends until the leg is congested, goes on when it is drained. */
+static void sends_a_large_body_no_faster_than_it_is_taken(void **state)
+{
+    struct stage *s = *state;
+    static char piece[64 * 1024 + 1];
+    unsigned drained = 0;
+    size_t sent = 0;
+
+    memset(piece, 'x', sizeof(piece) - 1);
+    serve(s, take_slowly);
+    bench_load(s->b);
+    s->f = fake_new(s->b, "PUT", "/x");
+    s->f->x.request.has_body = s->f->x.request.length_known = true;
+    s->f->x.request.length = BIG_BYTES;
+    fake_start(s->f);
+    assert_true(bench_until(s->b, is_ready, s->f, PATIENCE_MS));
+    while (sent < BIG_BYTES) {
+        struct leg *leg = s->f->x.upstream;
+
+        if (leg->ops->is_congested(leg)) {
+            struct call *c = (struct call *)leg;
+
+            assert_true(stream_waiting_bytes(c->conn->stream) < 2 * STREAM_HIGH_MARK);
+            while (s->f->drained == drained)
+                event_base_loop(s->b->w->base, EVLOOP_ONCE);
+            drained = s->f->drained;
+            continue;
+        }
+        send_text(s->f, piece);
+        sent += sizeof(piece) - 1;
+    }
+    send_end(s->f);
+    fake_finish(s->b, s->f);
+    assert_int_equal(s->f->status, 200);
+    assert_true(drained > 0);
 }
 
 static void holds_a_body_that_comes_while_another_server_is_tried(void **state)
@@ -400,6 +505,54 @@ static void ejects_a_failing_server_and_asks_it_again_later(void **state)
     assert_int_equal(atomic_load(&p->requests) - before, 4);
 }
 
+/* A listener whose queue is full drops what comes: a machine that is gone looks like that. */
+struct hole {
+    int listen_fd, fill[4];
+    char url[64];
+};
+
+static void hole_open(struct hole *h)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof(in);
+
+    h->listen_fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(h->listen_fd, (struct sockaddr *)&in, n), 0);
+    assert_int_equal(listen(h->listen_fd, 0), 0);
+    assert_int_equal(getsockname(h->listen_fd, (struct sockaddr *)&in, &n), 0);
+    snprintf(h->url, sizeof(h->url), "http://127.0.0.1:%u", ntohs(in.sin_port));
+    for (unsigned i = 0; i < 4; i++) {
+        h->fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void)!connect(h->fill[i], (struct sockaddr *)&in, n);
+    }
+}
+
+static void hole_close(struct hole *h)
+{
+    for (unsigned i = 0; i < 4; i++)
+        close(h->fill[i]);
+    close(h->listen_fd);
+}
+
+static void row_20_one_dead_server_holds_up_no_more_than_a_few_requests(void **state)
+{
+    struct stage *s = *state;
+    struct hole hole;
+
+    hole_open(&hole);
+    bench_serve(s->b, 0, hole.url);
+    serve(s, speak);
+    serve(s, speak);
+    group(s)->connect_ms = 100;
+    group(s)->eject_ms = 60000;
+    bench_load(s->b);
+    for (unsigned i = 0; i < 60; i++)
+        assert_int_equal(get(s->b, "/x", NULL, NULL, 0), 200);
+    /* health.fall requests waited 100 ms each; then it rests. */
+    assert_int_equal(atomic_load(&s->b->w->counters->values[METRIC_UPSTREAM_RETRIES]), 3);
+    hole_close(&hole);
+}
+
 static void asks_the_only_server_although_it_fails(void **state)
 {
     struct stage *s = *state;
@@ -507,6 +660,10 @@ int main(void)
         ON_STAGE(never_repeats_a_post_that_was_sent),
         ON_STAGE(never_repeats_when_a_part_of_the_body_was_sent),
         ON_STAGE(never_repeats_after_a_part_of_an_answer),
+        ON_STAGE(never_repeats_after_a_part_of_a_head),
+        ON_STAGE(repeats_the_end_of_an_empty_body),
+        ON_STAGE(sends_a_large_body_no_faster_than_it_is_taken),
+        ON_STAGE(row_20_one_dead_server_holds_up_no_more_than_a_few_requests),
         ON_STAGE(holds_a_body_that_comes_while_another_server_is_tried),
         ON_STAGE(an_unknown_group_is_unavailable),
         ON_STAGE(max_inflight_is_never_passed),

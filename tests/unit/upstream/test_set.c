@@ -157,7 +157,7 @@ static void writes_what_posternctl_shows(void **state)
 
 /* ------- slots under concurrency ------- */
 
-enum { THREADS = 4, ROUNDS = 20000 };
+enum { THREADS = 4, ROUNDS = 300000 };
 
 static atomic_ulong most;
 
