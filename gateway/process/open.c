@@ -131,7 +131,6 @@ static void ensure_signing_key(struct gateway *g)
 {
     const struct conf *conf = g->policy->conf;
     struct roster r = {.keys = {.prefix = conf->redis.prefix}, .master = g->master};
-    json_t *list = NULL, *made = NULL;
     char *why = NULL;
     enum err e = redis_client_open(
         &(struct redis_client_conf){.url = slice_str(g->redis_url),
@@ -142,15 +141,11 @@ static void ensure_signing_key(struct gateway *g)
         &r.redis, &why);
 
     if (e == ERR_OK)
-        e = roster_signing_list(&r, &list);
-    if (e == ERR_OK && json_array_size(list) == 0)
-        e = roster_signing_rotate(&r, alg_find(slice_str(word_text(conf->auth.jwt_algorithm))),
-                                  &made);
+        e = roster_signing_ensure(&r,
+                                  alg_find(slice_str(word_text(conf->auth.jwt_algorithm))));
     if (e != ERR_OK)
         log_warn(g->log, "signing_keys.unchecked", LOG_ERR("cause", e),
                  LOG_STR("why", why != NULL ? why : ""));
-    json_decref(list);
-    json_decref(made);
     free(why);
     redis_client_free(r.redis);
 }
