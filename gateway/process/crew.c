@@ -215,7 +215,7 @@ static void look_whether_done(void *arg)
     struct crew *c = arg;
     struct worker *w = c->worker;
 
-    if (w->client_count == 0 && w->exchange_count == 0) {
+    if (w->client_count == 0 && w->exchange_count == 0 && w->lingering_count == 0) {
         worker_stop(w);
         return;
     }
