@@ -90,8 +90,7 @@ static void check_listeners(const struct conf *conf, struct complaints *c)
                 complain(c, at, false, "%.*s is listened on twice", SLICE_FMT(l->address));
         if (l->proxy_protocol && conf->server.trusted_proxies.count == 0)
             complain(c, origin_or(conf, &l->proxy_protocol, l->place), false,
-                     "proxy_protocol takes the header from server.trusted_proxies only, and "
-                     "that list is empty");
+                     "proxy_protocol believes server.trusted_proxies only, and that list is empty");
         check_tls(conf, l, c);
     }
 }
@@ -102,7 +101,7 @@ static void check_admin(const struct conf *conf, struct complaints *c)
     if (conf->admin.address.n > 0 && !slice_eq(conf->admin.address, SLICE("off")) &&
         !is_private_address(conf->admin.address))
         complain(c, origin_or(conf, &conf->admin.address, nowhere), false,
-                 "admin.address '%.*s' is public; it takes a loopback address, unix:/path or off",
+                 "admin.address '%.*s' is public; write a loopback address, unix:/path or off",
                  SLICE_FMT(conf->admin.address));
 }
 
@@ -169,7 +168,7 @@ static void check_log(const struct conf *conf, struct complaints *c)
 {
     if (slice_eq(conf->log.audit, SLICE("off")) || conf->log.audit.n == 0)
         complain(c, origin_or(conf, &conf->log.audit, nowhere), false,
-                 "the audit log cannot be off; it takes stdout, stderr or a file");
+                 "the audit log cannot be off; write stdout, stderr or a file");
 }
 
 static void check_auth(const struct conf *conf, struct complaints *c)

@@ -108,6 +108,7 @@ static json_t *list_of(json_t *item)
 }
 
 #define RATE "[1-9][0-9]*/(s|min|h|d|[1-9][0-9]*(ms|s|m|h|d))"
+#define ADDRESS "[0-9A-Fa-f]*[.:][0-9A-Fa-f:./]*"
 #define NUMBER "(0|[1-9][0-9]*)"
 
 static void add_type(const struct option *o, json_t *any)
@@ -123,7 +124,8 @@ static void add_type(const struct option *o, json_t *any)
         break;
     case OPTION_DURATION:
         also(any, pattern("^(0|" NUMBER "(ms|s|m|h|d))$"));
-        also(any, only(json_integer(0)));
+        if (o->min == 0)
+            also(any, only(json_integer(0)));
         break;
     case OPTION_BYTES:
         also(any, number_of(o));
@@ -140,8 +142,8 @@ static void add_type(const struct option *o, json_t *any)
         also(any, scalar());
         break;
     case OPTION_ADDRS:
-        also(any, list_of(pattern("^[0-9A-Fa-f:./]+$|\\$\\{")));
-        also(any, pattern("^[0-9A-Fa-f:./, ]*$"));
+        also(any, list_of(pattern("^" ADDRESS "$|\\$\\{")));
+        also(any, pattern("^( *" ADDRESS "( *, *" ADDRESS ")*,? *)?$"));
         break;
     case OPTION_RATES:
         also(any, list_of(pattern("^" RATE "$|\\$\\{")));
