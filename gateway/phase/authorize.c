@@ -34,12 +34,22 @@ static bool has_any_role(const struct exchange *x)
     return roles->count == 0;
 }
 
+/* The scope admin is worth nothing without the role (api.md 7.13). */
+static bool has_scope(const struct identity *who, struct slice scope)
+{
+    if (slice_eq(scope, SLICE("admin")) && !identity_has_role(who, SLICE("admin")))
+        return false;
+    return identity_has_scope(who, scope);
+}
+
 static bool has_all_scopes(const struct exchange *x)
 {
     const struct texts *scopes = &x->route->conf->scopes;
 
+    if (x->who == NULL) /* in the open modes anybody may come without a credential */
+        return scopes->count == 0 || x->policy->conf->auth.mode != CONF_auth_mode_ENFORCED;
     for (size_t i = 0; i < scopes->count; i++)
-        if (x->who == NULL || !identity_has_scope(x->who, scopes->items[i]))
+        if (!has_scope(x->who, scopes->items[i]))
             return false;
     return true;
 }

@@ -95,6 +95,14 @@ enum err gateway_reload(struct gateway *g, struct buf *why)
     char *text = NULL;
     enum err e = prepare(g, &policy, &tls, &upstreams, why);
 
+    /* An issuer's keys that cannot be read refuse the whole file; the old keys stay. */
+    if (e == ERR_OK && (e = issuers_apply(g->issuers, policy, &text)) != ERR_OK) {
+        buf_printf(why, "%s\n", text != NULL ? text : "an issuer's keys cannot be read");
+        drop_tls(tls, policy->conf->listen_count);
+        upstream_set_unref(upstreams);
+        policy_unref(policy);
+    }
+    free(text);
     if (e == ERR_OK) {
         struct buf changes;
 
@@ -103,10 +111,6 @@ enum err gateway_reload(struct gateway *g, struct buf *why)
             log_info(g->log, "config.changes", LOG_SLICE("changes", buf_slice(&changes)));
         buf_fini(&changes);
         swap(g, policy, tls, upstreams);
-        /* Keys of issuers: a file that cannot be read keeps the old ones and is said. */
-        if (issuers_apply(g->issuers, policy, &text) != ERR_OK)
-            buf_printf(why, "%s\n", text != NULL ? text : "an issuer's keys cannot be read");
-        free(text);
     }
     note_reload(g, e == ERR_OK, buf_slice(why));
     return e;

@@ -34,7 +34,6 @@ enum err policy_load(struct gateway *g, struct policy **out, struct buf *why)
         return e;
     *out = policy_new(conf);
     (*out)->generation = ++g->generation;
-    (void)metrics_route_slot(SLICE("-")); /* slot 0: requests without a route */
     for (size_t i = 0; i < (*out)->route_count; i++)
         (*out)->routes[i].index = metrics_route_slot((*out)->routes[i].name);
     return ERR_OK;
@@ -141,8 +140,7 @@ static void ensure_signing_key(struct gateway *g)
         &r.redis, &why);
 
     if (e == ERR_OK)
-        e = roster_signing_ensure(&r,
-                                  alg_find(slice_str(word_text(conf->auth.jwt_algorithm))));
+        e = roster_signing_ensure(&r, alg_find(slice_str(word_text(conf->auth.jwt_algorithm))));
     if (e != ERR_OK)
         log_warn(g->log, "signing_keys.unchecked", LOG_ERR("cause", e),
                  LOG_STR("why", why != NULL ? why : ""));

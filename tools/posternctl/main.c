@@ -1,0 +1,93 @@
+/* posternctl: reads the line, then command.def says what runs. */
+#include "ask.h"
+#include "parse.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static const char default_conf[] = "/etc/postern/postern.yaml";
+
+static enum outcome choose_format(struct ctl *c)
+{
+    static const char *const words[] = {[FORMAT_TABLE] = "table",
+                                        [FORMAT_JSON] = "json",
+                                        [FORMAT_NAME] = "name",
+                                        [FORMAT_ID] = "id",
+                                        [FORMAT_TOKEN] = "token"};
+    const char *word = ctl_value(c, FLAG_OUTPUT);
+
+    c->format = ctl_has(c, FLAG_QUIET) ? FORMAT_ID : FORMAT_TABLE;
+    if (word == NULL)
+        return OUTCOME_OK;
+    c->has_format = true;
+    for (enum format f = FORMAT_TABLE; f <= FORMAT_TOKEN; f++)
+        if (strcmp(words[f], word) == 0 &&
+            (f != FORMAT_TOKEN || (c->command->flags & COMMAND_SECRET) != 0)) {
+            c->format = f;
+            return OUTCOME_OK;
+        }
+    return ctl_fail(c, OUTCOME_USAGE, "-o %s: table, json, name, or token where one is made", word);
+}
+
+static bool wants_color(const char *when, int fd)
+{
+    const char *none = getenv("NO_COLOR"), *term = getenv("TERM");
+
+    if (when != NULL && strcmp(when, "auto") != 0)
+        return strcmp(when, "always") == 0;
+    return isatty(fd) && (none == NULL || none[0] == '\0') &&
+           (term == NULL || strcmp(term, "dumb") != 0);
+}
+
+static enum outcome choose_color(struct ctl *c)
+{
+    const char *when = ctl_value(c, FLAG_COLOR);
+
+    c->out_has_color = wants_color(when, STDOUT_FILENO);
+    c->err_has_color = wants_color(when, STDERR_FILENO);
+    if (when != NULL && strcmp(when, "auto") != 0 && strcmp(when, "always") != 0 &&
+        strcmp(when, "never") != 0)
+        return ctl_fail(c, OUTCOME_USAGE, "--color %s: auto, always or never", when);
+    return OUTCOME_OK;
+}
+
+static enum outcome choose(struct ctl *c)
+{
+    enum outcome o = choose_color(c);
+
+    c->is_quiet = ctl_has(c, FLAG_QUIET);
+    c->is_yes = ctl_has(c, FLAG_YES);
+    c->is_silent = ctl_has(c, FLAG_NO_INPUT);
+    c->conf_path = ctl_value(c, FLAG_CONFIG);
+    if (c->conf_path == NULL)
+        c->conf_path = getenv("POSTERN_CONFIG");
+    if (c->conf_path == NULL && access(default_conf, F_OK) == 0)
+        c->conf_path = default_conf;
+    return o == OUTCOME_OK ? choose_format(c) : o;
+}
+
+/* A full disk or a closed pipe must not look like success. */
+static enum outcome finish(const struct ctl *c, enum outcome o)
+{
+    if ((fflush(stdout) != 0 || ferror(stdout)) && o == OUTCOME_OK)
+        return ctl_fail(c, OUTCOME_FAILED, "the output could not be written");
+    return o;
+}
+
+int main(int argc, char **argv)
+{
+    struct ctl c = {0};
+    const struct noun *noun;
+    enum outcome o;
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    o = parse_line(&c, argc, argv, &noun);
+    if (o == OUTCOME_OK)
+        o = choose(&c);
+    if (o == OUTCOME_OK)
+        o = finish(&c, c.command->run(&c));
+    ctl_fini(&c);
+    return (int)o;
+}
