@@ -29,25 +29,25 @@ struct policy_limit {
 };
 
 struct route {
-    struct slice name;      /* for logs and metrics; never empty */
-    unsigned index;         /* of metrics; position in policy->routes */
-    struct slice pattern;   /* as configured */
+    struct slice name;    /* for logs and metrics; never empty */
+    unsigned index;       /* of metrics; position in policy->routes */
+    struct slice pattern; /* as configured */
     const struct conf_route *conf;
-    unsigned upstream;      /* index into conf->upstreams */
+    unsigned upstream; /* index into conf->upstreams */
     enum problem_style errors;
-    enum word auth;         /* CONF_route_auth_..., after auth.mode was applied */
+    enum word auth; /* CONF_route_auth_..., after auth.mode was applied */
     bool keeps_encoded_slash;
     const struct policy_limit *limits[8];
     size_t limit_count;
-    const struct conf_cors *cors; /* NULL: none */
+    const struct conf_cors *cors;             /* NULL: none */
     int64_t first_byte_ms, idle_ms, total_ms; /* 0: none */
 };
 
 struct policy {
     atomic_uint refs;
     uint64_t generation;
-    struct conf *conf;      /* owned */
-    struct arena arena;     /* routes, limits, matcher */
+    struct conf *conf;  /* owned */
+    struct arena arena; /* routes, limits, matcher */
     struct route *routes;
     size_t route_count;
     struct policy_limit *limits;
@@ -62,12 +62,14 @@ void policy_unref(struct policy *p);
 
 enum { ROUTE_PARAMS_MAX = 8 };
 struct route_match {
-    const struct route *route;        /* NULL: nothing matches */
-    bool method_not_allowed;          /* the path matches a route, the method none */
-    struct slice methods;             /* then: what it takes, "GET, HEAD, POST" */
-    struct { struct slice name, value; } params[ROUTE_PARAMS_MAX]; /* value: one segment, still escaped */
+    const struct route *route; /* NULL: nothing matches */
+    bool method_not_allowed;   /* the path matches a route, the method none */
+    struct slice methods;      /* then: what it takes, "GET, HEAD, POST" */
+    struct {
+        struct slice name, value;
+    } params[ROUTE_PARAMS_MAX]; /* value: one segment, still escaped */
     size_t param_count;
-    struct slice rest;                /* what ** matched, without its leading slash */
+    struct slice rest; /* what ** matched, without its leading slash */
 };
 
 /*
@@ -80,8 +82,8 @@ struct route_match {
  *
  * path  normalised (path_normalise); host  Host without port, any case
  */
-void policy_match(const struct policy *p, struct slice host, struct slice method,
-                  struct slice path, struct route_match *out);
+void policy_match(const struct policy *p, struct slice host, struct slice method, struct slice path,
+                  struct route_match *out);
 
 /*
  * The path to forward: strip_prefix or rewrite applied, query re-attached. The result is

@@ -66,8 +66,8 @@ void clock_http_date(int64_t wall_ms, char out[HTTP_DATE_CHARS + 1])
     struct tm tm = split(wall_ms);
     char text[64];
 
-    snprintf(text, sizeof(text), "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday], tm.tm_mday,
-             months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    snprintf(text, sizeof(text), "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday],
+             tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
     memcpy(out, text, HTTP_DATE_CHARS);
     out[HTTP_DATE_CHARS] = '\0';
 }

@@ -45,7 +45,11 @@ enum err json_read(struct slice text, size_t max_bytes, json_t **out)
 static size_t utf8_length(struct slice s, size_t at)
 {
     unsigned char c = (unsigned char)s.p[at], d;
-    size_t n = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : (c & 0xf0) == 0xe0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+    size_t n = c < 0x80                ? 1
+               : c >= 0xc2 && c < 0xe0 ? 2
+               : (c & 0xf0) == 0xe0    ? 3
+               : c >= 0xf0 && c < 0xf5 ? 4
+                                       : 0;
 
     if (n == 0 || s.n - at < n)
         return 0;

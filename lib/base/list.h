@@ -43,6 +43,6 @@ static inline void list_remove(struct list *item)
     list_init(item);
 }
 
-#define LIST_ITEM(link, type, member) ((type *)((char *)(link) - offsetof(type, member)))
+#define LIST_ITEM(link, type, member) ((type *)((char *)(link)-offsetof(type, member)))
 
 #endif

@@ -24,11 +24,26 @@ struct log_field {
     };
 };
 
-#define LOG_STR(key, value) {.name = (key), .type = LOG_FIELD_STR, .str = (value)}
-#define LOG_SLICE(key, value) {.name = (key), .type = LOG_FIELD_SLICE, .slice = (value)}
-#define LOG_INT(key, value) {.name = (key), .type = LOG_FIELD_INT, .number = (int64_t)(value)}
-#define LOG_BOOL(key, value) {.name = (key), .type = LOG_FIELD_BOOL, .number = (value)}
-#define LOG_ERR(key, value) {.name = (key), .type = LOG_FIELD_ERR, .number = (value)}
+#define LOG_STR(key, value)                                                                        \
+    {                                                                                              \
+        .name = (key), .type = LOG_FIELD_STR, .str = (value)                                       \
+    }
+#define LOG_SLICE(key, value)                                                                      \
+    {                                                                                              \
+        .name = (key), .type = LOG_FIELD_SLICE, .slice = (value)                                   \
+    }
+#define LOG_INT(key, value)                                                                        \
+    {                                                                                              \
+        .name = (key), .type = LOG_FIELD_INT, .number = (int64_t)(value)                           \
+    }
+#define LOG_BOOL(key, value)                                                                       \
+    {                                                                                              \
+        .name = (key), .type = LOG_FIELD_BOOL, .number = (value)                                   \
+    }
+#define LOG_ERR(key, value)                                                                        \
+    {                                                                                              \
+        .name = (key), .type = LOG_FIELD_ERR, .number = (value)                                    \
+    }
 
 /* fd is borrowed. */
 struct log *log_new(int fd, enum log_format format, enum log_level level);

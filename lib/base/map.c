@@ -173,7 +173,8 @@ void *map_remove(struct map *m, struct slice key)
 
 bool map_next(const struct map *m, size_t *cursor, struct slice *key, void **value)
 {
-    /* The cursor counts visited entries within the slots: slot in the upper, depth in the lower bits. */
+    /* The cursor counts visited entries within the slots: slot in the upper, depth in the lower
+     * bits. */
     size_t slot = *cursor >> 16, depth = *cursor & 0xffff;
 
     for (; slot < m->slot_count; slot++, depth = 0) {

@@ -11,7 +11,8 @@ enum { UUID_CHARS = 36, ID_CHARS = 26 };
 /* A UUID version 7 (RFC 9562 §5.7): sortable by time, 74 random bits. out gets a NUL too. */
 void random_uuid7(char out[UUID_CHARS + 1]);
 
-/* 26 characters of Crockford base32 (lower case): 48 bits of time, 82 random. out gets a NUL too. */
+/* 26 characters of Crockford base32 (lower case): 48 bits of time, 82 random. out gets a NUL too.
+ */
 void random_id(char out[ID_CHARS + 1]);
 
 /* Tests only: the bytes come from fill until it is set to NULL again. */

@@ -9,8 +9,8 @@
  * wiped when freed. There is no way to print one; compare with secret_equal().
  */
 struct secret {
-    size_t n;  /* bytes */
-    char *p;   /* followed by a NUL that is not counted */
+    size_t n; /* bytes */
+    char *p;  /* followed by a NUL that is not counted */
 };
 
 struct secret *secret_new(size_t n);

@@ -56,9 +56,9 @@ struct place {
 #define CONF_FIELD_COUNT(name) uint64_t name;
 #define CONF_FIELD_DURATION(name) int64_t name##_ms;
 #define CONF_FIELD_BYTES(name) uint64_t name##_bytes;
-#define CONF_FIELD_TEXT(name) struct slice name; /* followed by a NUL; n 0: not set */
-#define CONF_FIELD_PATH(name) struct slice name; /* followed by a NUL; n 0: not set */
-#define CONF_FIELD_URL(name) struct slice name;  /* followed by a NUL; n 0: not set */
+#define CONF_FIELD_TEXT(name) struct slice name;     /* followed by a NUL; n 0: not set */
+#define CONF_FIELD_PATH(name) struct slice name;     /* followed by a NUL; n 0: not set */
+#define CONF_FIELD_URL(name) struct slice name;      /* followed by a NUL; n 0: not set */
 #define CONF_FIELD_SECRET(name) struct secret *name; /* NULL: not set */
 #define CONF_FIELD_ADDRS(name) struct addrs name;
 #define CONF_FIELD_TEXTS(name) struct texts name;
@@ -126,14 +126,16 @@ void complaints_write(const struct complaints *c, struct buf *out);
 enum err conf_read(const char *path, char *const *env, struct complaints *c,
                    struct conf **out) MUST_USE;
 /* The same from a text in memory; name stands for the file in messages. */
-enum err conf_read_text(struct slice yaml, const char *name, char *const *env,
-                        struct complaints *c, struct conf **out) MUST_USE;
+enum err conf_read_text(struct slice yaml, const char *name, char *const *env, struct complaints *c,
+                        struct conf **out) MUST_USE;
 void conf_free(struct conf *conf);
 
-/* The effective configuration as YAML, secrets masked; with_origin adds "# file:line", "# default" ... */
+/* The effective configuration as YAML, secrets masked; with_origin adds "# file:line", "# default"
+ * ... */
 void conf_write(const struct conf *conf, bool with_origin, struct buf *out);
 
-/* Made from option.def: JSON Schema (draft 7), a commented sample, one option's help ("limits.rate"), mdoc(7). */
+/* Made from option.def: JSON Schema (draft 7), a commented sample, one option's help
+ * ("limits.rate"), mdoc(7). */
 void conf_write_schema(struct buf *out);
 void conf_write_sample(struct buf *out);
 enum err conf_write_help(const char *dotted, struct buf *out) MUST_USE;

@@ -130,7 +130,7 @@ struct conf_log {
 #define OPTION_route(name, type) CONF_FIELD(name, type)
 struct conf_route {
     struct conf_cors *cors; /* NULL: the general one */
-    struct place place; /* of the entry */
+    struct place place;     /* of the entry */
 #include "conf/option.def"
 };
 #undef OPTION_route

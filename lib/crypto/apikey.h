@@ -11,12 +11,17 @@
  * The checksum (CRC-32 in base62 of what precedes it) lets junk be refused without a
  * look-up; only hmac(pepper, whole key) is stored.
  */
-enum { APIKEY_ID_CHARS = 8, APIKEY_SECRET_CHARS = 43, APIKEY_SUM_CHARS = 6,
-       APIKEY_CHARS = 3 + APIKEY_ID_CHARS + 1 + APIKEY_SECRET_CHARS + APIKEY_SUM_CHARS };
+enum {
+    APIKEY_ID_CHARS = 8,
+    APIKEY_SECRET_CHARS = 43,
+    APIKEY_SUM_CHARS = 6,
+    APIKEY_CHARS = 3 + APIKEY_ID_CHARS + 1 + APIKEY_SECRET_CHARS + APIKEY_SUM_CHARS
+};
 
 /* out gets a NUL; wipe it after showing it once. */
 void apikey_generate(char out[APIKEY_CHARS + 1]);
-/* A new secret under the public id that a key has already: rotation. ERR_SYNTAX for an id that is none. */
+/* A new secret under the public id that a key has already: rotation. ERR_SYNTAX for an id that is
+ * none. */
 enum err apikey_renew(struct slice id, char out[APIKEY_CHARS + 1]) MUST_USE;
 
 /* True when text starts as an API key does ("sk_"). */

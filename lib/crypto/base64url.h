@@ -5,8 +5,8 @@
 #include "base/slice.h"
 
 /* RFC 4648 §5 without padding; the strict reading: no other byte, no stray bits (G5). */
-#define BASE64URL_CHARS(bytes) (((bytes) * 4 + 2) / 3)
-#define BASE64URL_BYTES(chars) ((chars) * 3 / 4)
+#define BASE64URL_CHARS(bytes) (((bytes)*4 + 2) / 3)
+#define BASE64URL_BYTES(chars) ((chars)*3 / 4)
 
 /* out has BASE64URL_CHARS(in.n) bytes; returns that. No table look-up by secret bits. */
 size_t base64url_encode(struct slice in, char *out);

@@ -5,13 +5,22 @@
 
 #include <openssl/types.h>
 
-/* JWS algorithms (RFC 7518, RFC 8037); "none" is unknown to the code. ALG_NONE marks "no choice". */
+/* JWS algorithms (RFC 7518, RFC 8037); "none" is unknown to the code. ALG_NONE marks "no choice".
+ */
 enum alg {
     ALG_NONE,
-    ALG_HS256, ALG_HS384, ALG_HS512,
-    ALG_RS256, ALG_RS384, ALG_RS512,
-    ALG_PS256, ALG_PS384, ALG_PS512,
-    ALG_ES256, ALG_ES384, ALG_ES512,
+    ALG_HS256,
+    ALG_HS384,
+    ALG_HS512,
+    ALG_RS256,
+    ALG_RS384,
+    ALG_RS512,
+    ALG_PS256,
+    ALG_PS384,
+    ALG_PS512,
+    ALG_ES256,
+    ALG_ES384,
+    ALG_ES512,
     ALG_EDDSA,
     ALG_COUNT
 };
@@ -21,12 +30,12 @@ struct slice alg_name(enum alg a);
 
 /* One key and the algorithms it may be used with (D8): immutable once built. */
 struct jwk {
-    struct slice kid;      /* owned; may be empty */
-    enum alg alg;          /* the one algorithm; for RSA keys of a JWKS without "alg", ALG_NONE */
-    unsigned alg_mask;     /* 1 << enum alg for each algorithm that is allowed */
-    EVP_PKEY *pkey;        /* owned; NULL for HS* */
-    struct secret *hmac;   /* owned; NULL otherwise */
-    int64_t not_after;     /* seconds UTC after which it verifies nothing; 0: no end */
+    struct slice kid;    /* owned; may be empty */
+    enum alg alg;        /* the one algorithm; for RSA keys of a JWKS without "alg", ALG_NONE */
+    unsigned alg_mask;   /* 1 << enum alg for each algorithm that is allowed */
+    EVP_PKEY *pkey;      /* owned; NULL for HS* */
+    struct secret *hmac; /* owned; NULL otherwise */
+    int64_t not_after;   /* seconds UTC after which it verifies nothing; 0: no end */
 };
 
 void jwk_free(struct jwk *k);

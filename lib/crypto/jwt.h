@@ -10,8 +10,8 @@ struct jwt_rules {
     struct slice issuer;           /* exact; when empty nothing passes */
     const struct slice *audiences; /* one of them must be in aud; none configured: aud unchecked */
     size_t audience_count;
-    const struct slice *types;     /* accepted header typ, any case, "application/" dropped */
-    size_t type_count;             /* 0: any typ but a known foreign purpose */
+    const struct slice *types; /* accepted header typ, any case, "application/" dropped */
+    size_t type_count;         /* 0: any typ but a known foreign purpose */
     bool type_required;
     int64_t now_s, leeway_s;
     bool expiry_required;
@@ -19,7 +19,7 @@ struct jwt_rules {
 
 /* The unverified header and issuer: enough to choose the key, nothing more (K4). */
 struct jwt_peek {
-    struct slice kid;    /* in scratch */
+    struct slice kid; /* in scratch */
     struct slice issuer;
     enum alg alg;
     char scratch[1024];

@@ -14,9 +14,9 @@ struct h1_body {
     uint8_t digits;      /* hex digits of the chunk size so far */
     size_t line_bytes;   /* of the chunk extension or trailer section so far */
     struct arena *arena; /* where trailers go; may be NULL: then they are checked and dropped */
-    struct buf *trailer_text;   /* owned */
-    struct head *trailers;      /* in arena; set when the body has ended with trailers. Names of
-                                   header.def and reserved ones, however spelt, are not in it */
+    struct buf *trailer_text; /* owned */
+    struct head *trailers;    /* in arena; set when the body has ended with trailers. Names of
+                                 header.def and reserved ones, however spelt, are not in it */
 };
 
 enum { H1_EXTENSION_BYTES_MAX = 1024, H1_TRAILER_BYTES_MAX = 8192, H1_TRAILER_COUNT_MAX = 32 };

@@ -10,18 +10,18 @@
  */
 
 struct h1_limits {
-    size_t head_bytes;   /* start line and fields with their line ends */
+    size_t head_bytes; /* start line and fields with their line ends */
     size_t field_count;
     size_t target_bytes;
 };
 
 enum h1_result {
-    H1_MORE,          /* feed more bytes */
+    H1_MORE, /* feed more bytes */
     H1_DONE,
-    H1_BAD,           /* 400 and close */
-    H1_VERSION,       /* 505 and close */
-    H1_TOO_LARGE,     /* 431 and close */
-    H1_URI_TOO_LONG,  /* 414 and close */
+    H1_BAD,          /* 400 and close */
+    H1_VERSION,      /* 505 and close */
+    H1_TOO_LARGE,    /* 431 and close */
+    H1_URI_TOO_LONG, /* 414 and close */
 };
 
 /* How the body after a head is delimited (RFC 9112 §6.3). */
@@ -47,12 +47,12 @@ enum h1_result h1_scan_head(struct h1_scan *scan, struct slice bytes, size_t lim
                             bool leading_crlf, size_t *head_bytes);
 
 struct h1_request {
-    enum h1_framing framing;  /* NONE, LENGTH or CHUNKED */
-    uint64_t content_length;  /* bytes, when framing is LENGTH */
-    bool keep_alive;          /* version and Connection allow another request */
+    enum h1_framing framing; /* NONE, LENGTH or CHUNKED */
+    uint64_t content_length; /* bytes, when framing is LENGTH */
+    bool keep_alive;         /* version and Connection allow another request */
     bool expect_continue;
-    bool expect_other;        /* an expectation we do not know: 417 */
-    bool upgrade_websocket;   /* Connection: upgrade and Upgrade: websocket, GET, 1.1, no body */
+    bool expect_other;      /* an expectation we do not know: 417 */
+    bool upgrade_websocket; /* Connection: upgrade and Upgrade: websocket, GET, 1.1, no body */
 };
 
 /*

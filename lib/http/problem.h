@@ -12,8 +12,13 @@ enum problem {
 };
 
 /* How the body is spelt (spec conventions 3, api 3.5). */
-enum problem_style { PROBLEM_STYLE_GATEWAY, PROBLEM_STYLE_ANTHROPIC, PROBLEM_STYLE_DETAIL,
-                     PROBLEM_STYLE_SUCCESS, PROBLEM_STYLE_CODED };
+enum problem_style {
+    PROBLEM_STYLE_GATEWAY,
+    PROBLEM_STYLE_ANTHROPIC,
+    PROBLEM_STYLE_DETAIL,
+    PROBLEM_STYLE_SUCCESS,
+    PROBLEM_STYLE_CODED
+};
 
 unsigned problem_status(enum problem p);
 const char *problem_code(enum problem p);

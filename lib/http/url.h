@@ -4,7 +4,8 @@
 #include "base/err.h"
 #include "base/slice.h"
 
-/* http://host[:port][/path], https://..., unix:/path/to.sock - servers named in the configuration. */
+/* http://host[:port][/path], https://..., unix:/path/to.sock - servers named in the configuration.
+ */
 struct url {
     enum { URL_HTTP, URL_HTTPS, URL_UNIX } scheme;
     struct slice host; /* without brackets; the socket's path for URL_UNIX */

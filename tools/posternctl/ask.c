@@ -129,10 +129,10 @@ static enum outcome prompt_twice(const struct ctl *c, struct secret **out)
     enum outcome o = OUTCOME_OK;
 
     if (tty < 0)
-        return ctl_fail(c, OUTCOME_USAGE,
-                        "no terminal to ask for the password: use --password-stdin or --password-file");
-    if (prompt(tty, "New password: ", out) != ERR_OK ||
-        prompt(tty, "Again: ", &again) != ERR_OK)
+        return ctl_fail(
+            c, OUTCOME_USAGE,
+            "no terminal to ask for the password: use --password-stdin or --password-file");
+    if (prompt(tty, "New password: ", out) != ERR_OK || prompt(tty, "Again: ", &again) != ERR_OK)
         o = ctl_fail(c, OUTCOME_FAILED, "the password could not be read");
     else if (!secret_equal(secret_slice(*out), secret_slice(again)))
         o = ctl_fail(c, OUTCOME_USAGE, "the two differ");

@@ -22,6 +22,7 @@ enum outcome ask_name(const struct ctl *c, const char *question, const char *nam
  */
 enum outcome ask_password(const struct ctl *c, bool is_optional, struct secret **out) MUST_USE;
 /* One line of standard input, without its line break. */
-enum outcome ask_line(const struct ctl *c, const char *what, size_t max, struct secret **out) MUST_USE;
+enum outcome ask_line(const struct ctl *c, const char *what, size_t max,
+                      struct secret **out) MUST_USE;
 
 #endif

@@ -8,6 +8,7 @@ enum outcome check_username(const struct ctl *c, const char *name) MUST_USE;
 enum outcome check_email(const struct ctl *c, const char *email /* or NULL */) MUST_USE;
 enum outcome check_roles(const struct ctl *c, struct slice roles /* comma separated */) MUST_USE;
 enum outcome check_scopes(const struct ctl *c, struct slice scopes /* space separated */) MUST_USE;
-enum outcome check_addresses(const struct ctl *c, struct slice blocks /* comma separated */) MUST_USE;
+enum outcome check_addresses(const struct ctl *c,
+                             struct slice blocks /* comma separated */) MUST_USE;
 
 #endif

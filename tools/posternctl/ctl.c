@@ -148,8 +148,7 @@ enum outcome ctl_open_conf(struct ctl *c)
     }
     buf_fini(&text);
     complaints_fini(&complaints);
-    return e == ERR_OK ? OUTCOME_OK
-                       : ctl_fail(c, OUTCOME_FAILED, "the configuration is not valid");
+    return e == ERR_OK ? OUTCOME_OK : ctl_fail(c, OUTCOME_FAILED, "the configuration is not valid");
 }
 
 char *ctl_state_path(const struct ctl *c, const char *name)
@@ -180,7 +179,8 @@ static enum outcome fail_master(struct ctl *c, const char *path, enum err e)
         return ctl_fail(c, OUTCOME_DENIED, "%s: not permitted; try: sudo posternctl ...", path);
     if (e == ERR_NOT_FOUND)
         return ctl_fail(c, OUTCOME_NOT_FOUND,
-                        "%s: no master key yet; start postern once, or: posternctl bootstrap", path);
+                        "%s: no master key yet; start postern once, or: posternctl bootstrap",
+                        path);
     if (e == ERR_DENIED)
         return ctl_fail(c, OUTCOME_FAILED, "%s: others may read it; chmod 600 %s", path, path);
     if (is_there && access(path, R_OK) != 0)
@@ -199,8 +199,7 @@ enum outcome ctl_open_master(struct ctl *c, bool make)
     if (c->conf->auth.master_key != NULL)
         return master_from_text(secret_slice(c->conf->auth.master_key), &c->master) == ERR_OK
                    ? OUTCOME_OK
-                   : ctl_fail(c, OUTCOME_FAILED,
-                              "auth.master_key must be 32 bytes in base64url");
+                   : ctl_fail(c, OUTCOME_FAILED, "auth.master_key must be 32 bytes in base64url");
     path = ctl_state_path(c, "master.key");
     if ((e = master_open(path, make, &c->master)) != ERR_OK)
         o = fail_master(c, path, e);
@@ -216,13 +215,12 @@ enum err ctl_redis_connect(const struct ctl *c, const char *url, struct redis_cl
 
     if (timeout_ms < REDIS_TIMEOUT_MS_MIN) /* nobody waits behind us; a busy machine may */
         timeout_ms = REDIS_TIMEOUT_MS_MIN;
-    return redis_client_open(
-        &(struct redis_client_conf){.url = slice_str(url),
-                                    .username = conf->username,
-                                    .password = conf->password,
-                                    .ca = conf->ca.n > 0 ? conf->ca.p : NULL,
-                                    .timeout_ms = timeout_ms},
-        out, why);
+    return redis_client_open(&(struct redis_client_conf){.url = slice_str(url),
+                                                         .username = conf->username,
+                                                         .password = conf->password,
+                                                         .ca = conf->ca.n > 0 ? conf->ca.p : NULL,
+                                                         .timeout_ms = timeout_ms},
+                             out, why);
 }
 
 static enum outcome open_redis(struct ctl *c)
@@ -234,10 +232,11 @@ static enum outcome open_redis(struct ctl *c)
     if (e == ERR_DENIED)
         o = ctl_fail(c, OUTCOME_DENIED, "%s: %s", url, why != NULL ? why : err_text(e));
     else if (e != ERR_OK)
-        o = ctl_fail(c, OUTCOME_UNREACHABLE, "%s: %s%s", url, why != NULL ? why : err_text(e),
-                     c->conf->redis.url.n > 0
-                         ? ""
-                         : " (the private Redis lives while postern runs: systemctl start postern)");
+        o = ctl_fail(
+            c, OUTCOME_UNREACHABLE, "%s: %s%s", url, why != NULL ? why : err_text(e),
+            c->conf->redis.url.n > 0
+                ? ""
+                : " (the private Redis lives while postern runs: systemctl start postern)");
     free(why);
     free(url);
     return o;

@@ -133,10 +133,10 @@ enum outcome ctl_key_revoke(struct ctl *c)
         return ctl_fail_err(c, e, "key", c->args[0]);
     if (is_trial)
         ctl_say(c, "would revoke the key %s", json_string_value(json_object_get(key, "id")));
-    else if ((o = ask_confirm(c, "Revoke the key %s (%s)?",
-                              json_string_value(json_object_get(key, "id")),
-                              json_text(key, "name").n > 0 ? json_text(key, "name").p
-                                                           : "no name")) == OUTCOME_OK) {
+    else if ((o = ask_confirm(
+                  c, "Revoke the key %s (%s)?", json_string_value(json_object_get(key, "id")),
+                  json_text(key, "name").n > 0 ? json_text(key, "name").p : "no name")) ==
+             OUTCOME_OK) {
         if ((e = roster_key_revoke(&c->roster, id)) != ERR_OK)
             o = ctl_fail_err(c, e, "key", c->args[0]);
         else

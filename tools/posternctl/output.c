@@ -7,21 +7,21 @@
 #include <unistd.h>
 
 #define VIEW(id, name, list)                                                                       \
-    {.id_member = (id),                                                                            \
-     .name_member = (name),                                                                        \
-     .columns = (list),                                                                            \
-     .column_count = sizeof(list) / sizeof((list)[0])}
+    {                                                                                              \
+        .id_member = (id), .name_member = (name), .columns = (list),                               \
+        .column_count = sizeof(list) / sizeof((list)[0])                                           \
+    }
 
-static const struct column user_columns[] = {{"id", "ID"},
-                                             {"username", "NAME"},
-                                             {"email", "EMAIL"},
-                                             {"roles", "ROLES"},
-                                             {"is_active", "ACTIVE"},
-                                             {"created_at", "CREATED"}};
-static const struct column key_columns[] = {
-    {"id", "ID"},           {"name", "NAME"},        {"user_id", "OWNER"},
-    {"scopes", "SCOPES"},   {"is_active", "ACTIVE"}, {"expires_at", "EXPIRES"},
-    {"last_used_at", "LAST USED"}};
+static const struct column user_columns[] = {
+    {"id", "ID"},       {"username", "NAME"},    {"email", "EMAIL"},
+    {"roles", "ROLES"}, {"is_active", "ACTIVE"}, {"created_at", "CREATED"}};
+static const struct column key_columns[] = {{"id", "ID"},
+                                            {"name", "NAME"},
+                                            {"user_id", "OWNER"},
+                                            {"scopes", "SCOPES"},
+                                            {"is_active", "ACTIVE"},
+                                            {"expires_at", "EXPIRES"},
+                                            {"last_used_at", "LAST USED"}};
 static const struct column session_columns[] = {{"id", "ID"},
                                                 {"user_id", "OWNER"},
                                                 {"kind", "KIND"},
@@ -171,9 +171,7 @@ static void print_members(const struct ctl *c, json_t *object)
     const char *name;
     json_t *value;
 
-    json_object_foreach(object, name, value)
-        if (strlen(name) > most)
-            most = strlen(name);
+    json_object_foreach(object, name, value) if (strlen(name) > most) most = strlen(name);
     json_object_foreach(object, name, value)
     {
         char *text = cell(value);

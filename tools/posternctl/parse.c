@@ -69,7 +69,8 @@ static enum outcome take_letters(struct ctl *c, int argc, char **argv, int *i)
         while (f < FLAG_COUNT && flag_row(f)->letter != *p)
             f++;
         if (f == FLAG_COUNT)
-            return ctl_fail(c, OUTCOME_USAGE, "there is no option '-%c'; see: posternctl --help", *p);
+            return ctl_fail(c, OUTCOME_USAGE, "there is no option '-%c'; see: posternctl --help",
+                            *p);
         if (flag_row(f)->value[0] != '\0')
             return take_value(c, f, p[1] != '\0' ? p + 1 : NULL, argc, argv, i);
         add_given(c, f, NULL);

@@ -29,7 +29,8 @@ static enum outcome issue(struct ctl *c, struct slice scopes, int64_t ttl_s)
         &c->roster,
         &(struct token_new){.owner = slice_str(c->args[0]),
                             .issuer = own_issuer(c->conf),
-                            .audiences = audiences->count > 0 ? audiences->items : &standard_audience,
+                            .audiences =
+                                audiences->count > 0 ? audiences->items : &standard_audience,
                             .audience_count = audiences->count > 0 ? audiences->count : 1,
                             .scopes = scopes,
                             .ttl_s = ttl_s,
@@ -37,7 +38,8 @@ static enum outcome issue(struct ctl *c, struct slice scopes, int64_t ttl_s)
         &answer, &token);
 
     if (e == ERR_DENIED)
-        return ctl_fail(c, OUTCOME_DENIED, "the user '%s' is disabled, or --scope is wider than its roles",
+        return ctl_fail(c, OUTCOME_DENIED,
+                        "the user '%s' is disabled, or --scope is wider than its roles",
                         c->args[0]);
     if (e == ERR_SYNTAX)
         return ctl_fail(c, OUTCOME_USAGE, "--ttl: from 1s to 3650d");
@@ -100,7 +102,8 @@ static enum err session_of_opaque(struct ctl *c, struct slice token, char **out)
 
     arena_init(&arena);
     apikey_mac(secret_slice(c->master->pepper), token, mac);
-    struct slice args[] = {SLICE("HGET"), keyspace_token(&c->roster.keys, &arena, mac), SLICE("session")};
+    struct slice args[] = {SLICE("HGET"), keyspace_token(&c->roster.keys, &arena, mac),
+                           SLICE("session")};
     e = redis_client_command(c->roster.redis, args, 3, &reply);
     if (e == ERR_OK && reply_text(reply).n == 0)
         e = ERR_NOT_FOUND;

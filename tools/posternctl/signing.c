@@ -6,9 +6,9 @@ static enum outcome list(struct ctl *c, json_t **out)
 {
     enum err e = roster_signing_list(&c->roster, out);
 
-    return e == ERR_OK ? OUTCOME_OK
-                       : ctl_fail(c, outcome_of(e), "the signing keys could not be read: %s",
-                                  err_text(e));
+    return e == ERR_OK
+               ? OUTCOME_OK
+               : ctl_fail(c, outcome_of(e), "the signing keys could not be read: %s", err_text(e));
 }
 
 enum outcome ctl_signing_list(struct ctl *c)
@@ -32,8 +32,8 @@ enum outcome ctl_signing_rotate(struct ctl *c)
     enum err e;
 
     if (word != NULL && alg_find(slice_str(word)) == ALG_NONE)
-        return ctl_fail(c, OUTCOME_USAGE, "--algorithm: there is no '%s' (ES256, EdDSA, RS256, ...)",
-                        word);
+        return ctl_fail(c, OUTCOME_USAGE,
+                        "--algorithm: there is no '%s' (ES256, EdDSA, RS256, ...)", word);
     if ((o = ctl_open_roster(c)) != OUTCOME_OK)
         return o;
     alg = alg_find(slice_str(word != NULL ? word : word_text(c->conf->auth.jwt_algorithm)));
