@@ -1,5 +1,6 @@
 /* posternctl: reads the line, then command.def says what runs. */
 #include "ask.h"
+#include "help.h"
 #include "parse.h"
 
 #include <signal.h>
@@ -84,10 +85,15 @@ int main(int argc, char **argv)
 
     (void)signal(SIGPIPE, SIG_IGN);
     o = parse_line(&c, argc, argv, &noun);
-    if (o == OUTCOME_OK)
-        o = choose(&c);
-    if (o == OUTCOME_OK)
+    if (o == OUTCOME_OK && ctl_has(&c, FLAG_VERSION)) {
+        printf("posternctl %s\n", POSTERN_VERSION);
+        o = finish(&c, o);
+    } else if (o == OUTCOME_OK && (ctl_has(&c, FLAG_HELP) || c.command == NULL)) {
+        help_write(&c, noun);
+        o = finish(&c, ctl_has(&c, FLAG_HELP) ? OUTCOME_OK : OUTCOME_USAGE);
+    } else if (o == OUTCOME_OK && (o = choose(&c)) == OUTCOME_OK) {
         o = finish(&c, c.command->run(&c));
+    }
     ctl_fini(&c);
     return (int)o;
 }
