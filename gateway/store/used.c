@@ -9,7 +9,7 @@
  * Last use of keys, reported at once for the first use and then summed up each minute
  * (api.md 4.9: last_used, usage_count). Redis sets the time; a report that fails is lost.
  */
-enum { USED_MAX = 8192, REPORT_EVERY_MS = 60000 };
+enum { USED_MAX = 65536, REPORT_EVERY_MS = 60000 };
 
 struct key_use {
     uint64_t count; /* since the last report */

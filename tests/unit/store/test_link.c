@@ -197,6 +197,36 @@ static void garbage_for_an_answer_is_unavailable(void **state)
     }
 }
 
+/* During a failover the link may lead to the wrong server: it is made anew, and tracking with it.
+ */
+static void errors_of_a_failover_end_the_link(void **state)
+{
+    static const char *const errors[] = {"-READONLY no\r\n", "-LOADING wait\r\n",
+                                         "-MOVED 1 a:1\r\n", "-MASTERDOWN no\r\n"};
+    struct bench *b = *state;
+
+    relay_open(b);
+    store_ready(b);
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        struct relay *r = &b->relays[b->relay_count - 2]; /* commands; the last is messages */
+        struct asked a;
+
+        asked_init(&a);
+        r->held = true;
+        admin(b, "HSET postern:key:k1 name n%zu", i); /* nothing is cached */
+        turn_until(b, NULL, NULL, 20);
+        assert_false(store_find_key(b->store, SLICE("k1"), &a.op));
+        turn_until(b, NULL, NULL, 5);
+        buf_clear(&r->waiting);
+        buf_add(&r->waiting, slice_str(errors[i]));
+        r->held = false;
+        assert_true(turn_until(b, is_done, &a, TIMEOUT_MS));
+        assert_int_equal(a.op.e, ERR_UNAVAILABLE);
+        assert_int_equal(store_health(b->store), STORE_DOWN);
+        assert_true(turn_until(b, is_store_up, b->store, 3000));
+    }
+}
+
 static void answer_that_nobody_asked_for_ends_the_link(void **state)
 {
     struct bench *b = *state;
@@ -327,6 +357,7 @@ int main(void)
         TEST(first_question_waits_for_the_first_connection),
         TEST(question_without_any_server_is_answered_soon),
         TEST(garbage_for_an_answer_is_unavailable),
+        TEST(errors_of_a_failover_end_the_link),
         TEST(answer_that_nobody_asked_for_ends_the_link),
         TEST(greeting_without_pong_is_no_link),
         TEST(password_user_and_database_are_used),

@@ -109,6 +109,29 @@ static void question_after_an_invalidation_does_not_join_one_before_it(void **st
     assert_true(turn_until(b, is_done, &early, SOON_MS));
 }
 
+static void question_after_a_flush_does_not_join_one_before_it(void **state)
+{
+    struct bench *b = *state;
+    struct asked early, late;
+
+    store_ready(b);
+    ask_key(b, "warm-up", NULL);
+    asked_init(&early);
+    asked_init(&late);
+    b->relays[COMMANDS].held = true;
+    assert_false(store_find_key(b->store, SLICE("k1"), &early.op));
+    assert_true(turn_until(b, is_reply_waiting, b, 200));
+    admin(b, "FLUSHALL");
+    turn_until(b, NULL, NULL, 30);
+    assert_false(store_find_key(b->store, SLICE("k1"), &late.op));
+    assert_ptr_not_equal(early.op.pending, late.op.pending);
+    b->relays[COMMANDS].held = false;
+    assert_true(turn_until(b, is_done, &late, SOON_MS));
+    assert_true(turn_until(b, is_done, &early, SOON_MS));
+    assert_int_equal(late.op.e, ERR_NOT_FOUND);
+    assert_int_equal(early.op.e, ERR_NOT_FOUND);
+}
+
 static void nothing_cached_is_served_after_the_link_is_killed(void **state)
 {
     struct bench *b = *state;
@@ -325,6 +348,7 @@ int main(void)
         TEST(reply_overtaken_by_a_change_of_its_owner_is_not_used),
         TEST(reply_overtaken_by_flushall_is_not_used),
         TEST(question_after_an_invalidation_does_not_join_one_before_it),
+        TEST(question_after_a_flush_does_not_join_one_before_it),
         TEST(nothing_cached_is_served_after_the_link_is_killed),
         TEST(link_comes_back_and_caching_with_it),
         TEST(silent_link_is_dead_after_two_seconds),
