@@ -81,7 +81,7 @@ static void add_headers(struct exchange *x)
     reply_add(x, SLICE("RateLimit-Policy"),
               arena_printf(&x->arena, "\"default\";q=%llu;w=%lld",
                            (unsigned long long)rule->windows[v->window].units,
-                           (long long)rule->windows[v->window].period_ms / 1000));
+                           (long long)(rule->windows[v->window].period_ms / 1000)));
     reply_add(x, SLICE("RateLimit"),
               arena_printf(&x->arena, "\"default\";r=%llu;t=%lld", (unsigned long long)v->remaining,
                            (long long)reset_s));
@@ -90,7 +90,7 @@ static void add_headers(struct exchange *x)
     reply_add(x, SLICE("X-RateLimit-Remaining"),
               arena_printf(&x->arena, "%llu", (unsigned long long)v->remaining));
     reply_add(x, SLICE("X-RateLimit-Reset"),
-              arena_printf(&x->arena, "%lld", (long long)(clock_wall_s() + reset_s)));
+              arena_printf(&x->arena, "%lld", (long long)clock_wall_s() + (long long)reset_s));
 }
 
 static enum next refuse(struct exchange *x)

@@ -41,7 +41,7 @@ static struct place place_of_offset(const struct parse *p, size_t offset)
 
 static bool line_has(const struct parse *p, size_t line, struct slice wanted)
 {
-    struct slice rest = p->source->yaml, text = SLICE_NONE;
+    struct slice rest = p->source->yaml, text = SLICE("");
 
     for (size_t i = 0; i <= line && rest.p != NULL; i++)
         text = slice_cut(&rest, '\n');

@@ -138,7 +138,7 @@ static bool parse_trailers(struct slice text, struct head *out)
 
 static enum state end_of_trailers(struct h1_body *b)
 {
-    struct slice text = SLICE_NONE;
+    struct slice text;
     struct head *head = NULL;
     bool good;
 

@@ -37,7 +37,9 @@ struct visit {
 };
 
 struct peer {
-    script_fn script; /* runs for each connection, the nth from 0, in a thread of its own */
+    /* Runs for each connection, the nth from 0, in a thread of its own; tests change it in between.
+     */
+    _Atomic(script_fn) script;
     int listen_fd;
     uint16_t port;
     char url[160], path[108];
