@@ -25,7 +25,7 @@ void hmac_sha256(struct slice key, struct slice in, unsigned char out[SHA256_BYT
 void derive_key(struct slice master, const char *purpose, unsigned char *out, size_t n)
 {
     static const char no_salt[SHA256_BYTES];
-    unsigned char prk[SHA256_BYTES], t[SHA256_BYTES];
+    unsigned char prk[SHA256_BYTES], t[SHA256_BYTES] = {0};
     unsigned char block[SHA256_BYTES + PURPOSE_MAX + 1];
     size_t purpose_n = strlen(purpose), t_n = 0;
 

@@ -129,7 +129,7 @@ enum err signing_decode(const struct master *m, const struct pair *pairs, size_t
         if (records[i].is_active && (signer = add_key(m, &records[i], all)) != NULL)
             signer_at = i;
     for (size_t i = 0; i < n; i++) {
-        bool is_tried = records[i].is_active && i < signer_at;
+        bool is_tried = i < signer_at && records[i].is_active;
 
         if (i != signer_at && (is_tried || add_key(m, &records[i], all) == NULL))
             bad++;
