@@ -6,9 +6,9 @@ lint:     ; tools/lint
 asan:     ; tools/test --preset asan
 tsan:     ; tools/test --preset tsan
 fuzz:     ; tools/fuzz $(T)
-bench:    ; tests/bench/run
+bench:    ; tools/install build run test bench && tools/build release all && tests/bench/run
 coverage: ; tools/coverage
-man:      ; tools/build dev man
+man:      ; tools/man
 run:      ; tools/build dev all && build/dev/postern -c conf/dev.yaml
 clean:    ; rm -rf build
 

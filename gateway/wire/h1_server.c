@@ -397,8 +397,9 @@ static size_t on_data(void *arg, struct slice bytes)
             break;
         taken += used;
     }
-    /* What we may not look at yet stays in the socket, not in memory. */
-    if (c->is_open && !may_take(c))
+    /* What we may not look at yet stays in the socket, not in memory. An ordinary request pays
+     * nothing for this: reading stays armed until more than it has come. */
+    if (c->is_open && !may_take(c) && (taken < bytes.n || c->state != H1_HEAD))
         stream_pause(c->stream);
     return taken;
 }
