@@ -375,6 +375,7 @@ static void without_redis_nothing_is_issued(void **state)
 {
     struct world *w = *state;
     struct redis_client_conf conf = {.url = slice_str(w->server.url), .timeout_ms = 200};
+    const struct slice ping[] = {SLICE("PING")};
     const struct slice quit[] = {SLICE("CLIENT"), SLICE("KILL"),   SLICE("TYPE"),
                                  SLICE("normal"), SLICE("SKIPME"), SLICE("yes")};
     struct roster r = w->roster;
@@ -385,6 +386,9 @@ static void without_redis_nothing_is_issued(void **state)
     json_t *out = NULL;
 
     assert_int_equal(redis_client_open(&conf, &r.redis, &why), ERR_OK);
+    /* An answer: from now on the server knows the connection that it is told to kill. */
+    assert_int_equal(redis_client_command(r.redis, ping, 1, &reply), ERR_OK);
+    freeReplyObject(reply);
     assert_int_equal(redis_client_command(w->redis, quit, 6, &reply), ERR_OK);
     freeReplyObject(reply);
     assert_int_equal(roster_token_issue(&r, &t, &out, &token), ERR_UNAVAILABLE);
