@@ -2,103 +2,79 @@
 
 #include <stdio.h>
 
-enum { HELP_COLUMN = 34 };
-
-static void title(const struct ctl *c, const char *text)
+static void write_flags(const struct command *command, bool only_global)
 {
-    printf("\n%s%s%s\n", c->out_has_color ? "\033[1m" : "", text,
-           c->out_has_color ? "\033[0m" : "");
+    for (enum flag f = 0; f < FLAG_COUNT; f++) {
+        const struct flag_row *row = flag_row(f);
+        bool is_global = f < FLAG_GLOBAL_END;
+        char left[64];
+
+        if (is_global != only_global || (!is_global && !command_takes(command, f)))
+            continue;
+        (void)snprintf(left, sizeof(left), "%s--%s%s%s",
+                       row->letter != 0 ? (char[]){'-', row->letter, ',', ' ', 0} : "    ",
+                       row->text, row->value[0] != '\0' ? " " : "", row->value);
+        printf("  %-26s %s\n", left, row->help);
+    }
 }
 
-static void print_flag(enum flag f)
+static void write_verb(const struct command *c)
 {
-    const struct flag_row *row = flag_row(f);
-    char left[64];
+    const char *space = c->noun[0] != '\0' ? " " : "";
 
-    (void)snprintf(left, sizeof(left), "  %c%c%s --%s %s", row->letter != 0 ? '-' : ' ',
-                   row->letter != 0 ? row->letter : ' ', row->letter != 0 ? "," : " ", row->text,
-                   row->value);
-    printf("%-*s%s\n", HELP_COLUMN, left, row->help);
+    printf("%s\n\nexamples:\n  %s\n  %s\n\nusage: posternctl %s%s%s %s [OPTIONS]\n", c->summary,
+           c->examples[0], c->examples[1], c->noun, space, c->verb, c->arguments);
+    if (c->alias[0] != '\0')
+        printf("alias: %s\n", c->alias);
+    if (c->details[0] != '\0')
+        printf("\n%s\n", c->details);
+    printf("\noptions:\n");
+    write_flags(c, false);
+    printf("\noptions of every verb:\n");
+    write_flags(c, true);
 }
 
-static void print_global_flags(const struct ctl *c)
-{
-    title(c, "options of every verb");
-    for (enum flag f = 0; f < FLAG_GLOBAL_END; f++)
-        print_flag(f);
-}
-
-static void print_verb(const struct command *c)
-{
-    char left[96];
-
-    (void)snprintf(left, sizeof(left), "  %s%s%s %s", c->noun, c->noun[0] != '\0' ? " " : "",
-                   c->verb, c->arguments);
-    printf("%-*s%s\n", HELP_COLUMN, left, c->summary);
-}
-
-void help_all(const struct ctl *c)
+static void write_verbs_of(const char *noun)
 {
     size_t count;
-    const struct command *commands = command_all(&count);
-    const struct noun *nouns;
+    const struct command *all = command_all(&count);
 
-    fputs("posternctl NOUN VERB [ARGUMENTS] [OPTIONS]: look after a postern gateway\n", stdout);
-    title(c, "examples");
-    puts("  posternctl user create alice\n"
-         "  posternctl key create alice --name laptop\n"
-         "  posternctl explain POST /predict --as alice\n"
-         "  posternctl doctor");
-    title(c, "nouns (posternctl NOUN --help lists the verbs)");
-    nouns = noun_all(&count);
-    for (size_t i = 0; i < count; i++)
-        printf("  %-*s%s\n", HELP_COLUMN - 2, nouns[i].word, nouns[i].help);
-    title(c, "verbs that stand alone");
-    commands = command_all(&count);
-    for (size_t i = 0; i < count; i++)
-        if (commands[i].noun[0] == '\0')
-            print_verb(&commands[i]);
-    print_global_flags(c);
-    puts("\nManual: posternctl(1), postern(8), postern.yaml(5)");
+    for (size_t i = 0; i < count; i++) {
+        char left[80];
+
+        if (strcmp(all[i].noun, noun) != 0)
+            continue;
+        (void)snprintf(left, sizeof(left), "%s%s%s %s", noun, noun[0] != '\0' ? " " : "",
+                       all[i].verb, all[i].arguments);
+        printf("  %-34s %s\n", left, all[i].summary);
+    }
 }
 
-void help_noun(const struct ctl *c, const struct noun *noun)
+static void write_all(void)
 {
-    size_t count, shown = 0;
-    const struct command *commands = command_all(&count);
+    size_t count;
+    const struct noun *nouns = noun_all(&count);
 
-    printf("posternctl %s: %s\n", noun->word, noun->help);
-    title(c, "examples");
-    for (size_t i = 0; i < count && shown < 4; i++)
-        if (strcmp(commands[i].noun, noun->word) == 0) {
-            printf("  %s\n", commands[i].examples[0]);
-            shown++;
-        }
-    title(c, "verbs (posternctl NOUN VERB --help explains one)");
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(commands[i].noun, noun->word) == 0)
-            print_verb(&commands[i]);
-    print_global_flags(c);
+    printf(
+        "usage: posternctl NOUN VERB [ARGUMENTS] [OPTIONS]\n\nAdministers a postern gateway.\n\n");
+    write_verbs_of("");
+    for (size_t i = 0; i < count; i++) {
+        printf("\n%s\n", nouns[i].help);
+        write_verbs_of(nouns[i].word);
+    }
+    printf("\noptions of every verb:\n");
+    write_flags(NULL, true);
+    printf("\nposternctl NOUN VERB --help explains one. Manual: posternctl(1)\n");
 }
 
-void help_command(const struct ctl *c)
+void help_write(const struct ctl *c, const struct noun *noun)
 {
-    const struct command *command = c->command;
-
-    puts(command->summary);
-    title(c, "examples");
-    printf("  %s\n  %s\n", command->examples[0], command->examples[1]);
-    title(c, "usage");
-    printf("  posternctl %s%s%s %s\n", command->noun, command->noun[0] != '\0' ? " " : "",
-           command->verb, command->arguments);
-    if (command->alias[0] != '\0')
-        printf("  alias: %s\n", command->alias);
-    if (command->details[0] != '\0')
-        printf("\n%s\n", command->details);
-    if ((command->flags & ~COMMAND_SECRET) != 0)
-        title(c, "options");
-    for (enum flag f = FLAG_GLOBAL_END; f < FLAG_COUNT; f++)
-        if (command_takes(command, f))
-            print_flag(f);
-    print_global_flags(c);
+    if (c->command != NULL) {
+        write_verb(c->command);
+    } else if (noun != NULL) {
+        printf("%s\n\n", noun->help);
+        write_verbs_of(noun->word);
+    } else {
+        write_all();
+    }
 }

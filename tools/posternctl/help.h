@@ -3,9 +3,7 @@
 
 #include "ctl.h"
 
-/* --help: examples first. Of all, of a noun, of a verb. */
-void help_all(const struct ctl *c);
-void help_noun(const struct ctl *c, const struct noun *noun);
-void help_command(const struct ctl *c);
+/* --help: of everything, of a noun, of a verb; examples first. To stdout. */
+void help_write(const struct ctl *c, const struct noun *noun);
 
 #endif

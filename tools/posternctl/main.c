@@ -25,8 +25,7 @@ static enum outcome choose_format(struct ctl *c)
     c->has_format = true;
     for (enum format f = FORMAT_TABLE; f <= FORMAT_TOKEN; f++)
         if (strcmp(words[f], word) == 0 &&
-            (f != FORMAT_TOKEN ||
-             (c->command != NULL && (c->command->flags & COMMAND_SECRET) != 0))) {
+            (f != FORMAT_TOKEN || (c->command->flags & COMMAND_SECRET) != 0)) {
             c->format = f;
             return OUTCOME_OK;
         }
@@ -76,25 +75,6 @@ static enum outcome finish(const struct ctl *c, enum outcome o)
     if ((fflush(stdout) != 0 || ferror(stdout)) && o == OUTCOME_OK)
         return ctl_fail(c, OUTCOME_FAILED, "the output could not be written");
     return o;
-}
-
-static enum outcome run(struct ctl *c, const struct noun *noun)
-{
-    if (ctl_has(c, FLAG_VERSION)) {
-        printf("posternctl %s\n", POSTERN_VERSION);
-        return OUTCOME_OK;
-    }
-    if (c->command != NULL && !ctl_has(c, FLAG_HELP))
-        return c->command->run(c);
-    if (c->command != NULL)
-        help_command(c);
-    else if (noun != NULL)
-        help_noun(c, noun);
-    else
-        help_all(c);
-    if (ctl_has(c, FLAG_HELP))
-        return OUTCOME_OK;
-    return ctl_fail(c, OUTCOME_USAGE, noun != NULL ? "which verb?" : "which noun and verb?");
 }
 
 int main(int argc, char **argv)
