@@ -7,9 +7,8 @@ asan:     ; tools/test --preset asan
 tsan:     ; tools/test --preset tsan
 fuzz:     ; tools/fuzz $(T)
 bench:    ; tools/install build run test bench && tools/build release all && tests/bench/run
-coverage: ; tools/coverage
 man:      ; tools/man
 run:      ; tools/build dev all && build/dev/postern -c conf/dev.yaml
 clean:    ; rm -rf build
 
-.PHONY: all test e2e lint asan tsan fuzz bench coverage man run clean
+.PHONY: all test e2e lint asan tsan fuzz bench man run clean

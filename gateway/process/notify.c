@@ -1,7 +1,8 @@
 #include "process/notify.h"
 
 #ifdef HAVE_SYSTEMD
-#include <base/clock.h>
+#include "base/clock.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

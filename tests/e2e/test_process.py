@@ -205,3 +205,19 @@ def test_f12_proxy_protocol(make_gateway, upstream):
         while piece := s.recv(65536):
             data += piece
     assert b'["x-forwarded-for", "203.0.113.9"]' in data.lower()
+
+
+def test_the_service_manager_is_told(make_gateway, upstream, tmp_path):
+    where = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        s.bind(str(where))
+        s.settimeout(10 * PATIENCE)
+        gw = make_gateway(routes(upstream, PUBLIC), env={"NOTIFY_SOCKET": str(where)})
+        heard = [s.recv(4096).decode()]
+        os.kill(gw.process.pid, signal.SIGHUP)
+        while not heard[-1].startswith("READY=1") or len(heard) < 3:
+            heard.append(s.recv(4096).decode())
+        assert any(h.startswith("RELOADING=1") for h in heard)
+        gw.stop()
+        while "STOPPING=1" not in heard:
+            heard.append(s.recv(4096).decode())
