@@ -115,8 +115,9 @@ HELPER void hear_end(struct peer *p, int fd)
 HELPER void *visit_run(void *arg)
 {
     struct visit *v = arg;
+    script_fn run = atomic_load(&v->peer->script);
 
-    v->peer->script(v->peer, v->fd, v->nth);
+    run(v->peer, v->fd, v->nth);
     close(v->fd);
     return NULL;
 }
