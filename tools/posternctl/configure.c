@@ -3,9 +3,6 @@
 #include "control.h"
 #include "output.h"
 
-#include "conf/option.h"
-#include "conf/suggest.h"
-
 #include <stdlib.h>
 
 extern char **environ;
@@ -87,40 +84,6 @@ enum outcome ctl_config_manual(struct ctl *c)
     return print(conf_write_manual);
 }
 
-/* The nearest option's whole name, as postern.yaml(5) writes it. */
-static struct slice nearest_option(struct slice typed, struct arena *arena)
-{
-    size_t count;
-    const struct option *options = option_all(&count);
-    struct suggest near;
-
-    suggest_init(&near, typed);
-    for (size_t i = 0; i < count; i++) {
-        struct slice group = option_group(&options[i]), leaf = option_leaf(&options[i]);
-
-        suggest_offer(&near,
-                      arena_printf(arena, "%s.%.*s%s%.*s", section_find(options[i].section)->path,
-                                   SLICE_FMT(group), group.n > 0 ? "." : "", SLICE_FMT(leaf)));
-    }
-    return suggest_best(&near);
-}
-
-static enum outcome refuse_option(const struct ctl *c, const char *typed)
-{
-    struct arena arena;
-    struct slice best;
-
-    arena_init(&arena);
-    best = nearest_option(slice_str(typed), &arena);
-    if (best.n > 0)
-        (void)ctl_fail(c, OUTCOME_NOT_FOUND, "there is no option '%s'; did you mean '%.*s'?", typed,
-                       SLICE_FMT(best));
-    else
-        (void)ctl_fail(c, OUTCOME_NOT_FOUND, "there is no option '%s'", typed);
-    arena_fini(&arena);
-    return OUTCOME_NOT_FOUND;
-}
-
 enum outcome ctl_config_explain(struct ctl *c)
 {
     struct buf text;
@@ -130,21 +93,8 @@ enum outcome ctl_config_explain(struct ctl *c)
     e = conf_write_help(c->args[0], &text);
     output_text(buf_slice(&text));
     buf_fini(&text);
-    return e == ERR_OK ? OUTCOME_OK : refuse_option(c, c->args[0]);
-}
-
-/* What opens something is red where there are colours. */
-static void output_diff(const struct ctl *c, struct slice lines)
-{
-    while (lines.n > 0) {
-        struct slice line = slice_to(lines, slice_find(lines, '\n', 0) + 1);
-        bool is_red = c->out_has_color && memmem(line.p, line.n, "MORE OPEN", 9) != NULL;
-
-        output_text(is_red ? SLICE("\033[31m") : SLICE_NONE);
-        output_text(line);
-        output_text(is_red ? SLICE("\033[0m") : SLICE_NONE);
-        lines = slice_from(lines, line.n);
-    }
+    return e == ERR_OK ? OUTCOME_OK
+                       : ctl_fail(c, OUTCOME_NOT_FOUND, "there is no option '%s'", c->args[0]);
 }
 
 /* 0: a reload would change nothing; 1: it would, and the lines say what. */
@@ -161,7 +111,7 @@ enum outcome ctl_config_diff(struct ctl *c)
         return OUTCOME_FAILED;
     buf_init(&text);
     lines = conf_diff(c->conf, next, &text);
-    output_diff(c, buf_slice(&text));
+    output_text(buf_slice(&text));
     buf_fini(&text);
     conf_free(next);
     return lines == 0 ? OUTCOME_OK : OUTCOME_FAILED;
