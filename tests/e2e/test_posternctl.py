@@ -17,7 +17,7 @@ def gw(make_gateway, upstream):
 
 def verbs():
     text = subprocess.run([BUILD / "posternctl", "--help"], capture_output=True, text=True, check=True).stdout
-    rows = re.findall(r"^  ([a-z][a-z-]*(?: [a-z-]+)?) ", text, re.M)
+    rows = re.findall(r"^  (?!posternctl )([a-z][a-z-]*(?: [a-z-]+)?) ", text, re.M)
     return [row.split() for row in rows]
 
 
@@ -137,5 +137,21 @@ def test_last_admin_stays(gw):
 def test_completion_offers_verbs(gw):
     script = gw.ctl("completion", "bash").stdout
     ask = f"{script}\nCOMP_WORDS=(posternctl user sh); COMP_CWORD=2; _posternctl; echo \"${{COMPREPLY[@]}}\""
-    done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True)
+    env = dict(os.environ, PATH=f"{BUILD}:{os.environ['PATH']}", POSTERN_CONFIG=str(gw.path))
+    done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, env=env)
     assert done.stdout.strip() == "show", done.stderr
+
+
+def test_completion_offers_live_names(gw):
+    assert gw.ctl("user", "list", "-o", "name").stdout == "alice\n"
+    done = subprocess.run([BUILD / "posternctl", "__complete", "-c", gw.path, "user", "show", "al"],
+                          capture_output=True, text=True)
+    assert done.stdout == "alice\n"
+
+
+def test_bootstrap_makes_no_admin_whose_secrets_nobody_sees(gw, tmp_path):
+    (tmp_path / "taken").write_text("")
+    assert gw.ctl("bootstrap", "--secret-file", tmp_path / "taken", ok=False).returncode == 5
+    assert gw.ctl("user", "show", "admin", ok=False).returncode == 3
+    gw.ctl("bootstrap", "--secret-file", tmp_path / "new")
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o600 and "sk_" in (tmp_path / "new").read_text()

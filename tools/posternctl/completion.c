@@ -1,47 +1,37 @@
+/* posternctl completion: each shell's script asks `posternctl __complete`, so it never ages. */
 #include "output.h"
 
-#include <stdio.h>
+static const struct {
+    const char *shell, *script;
+} scripts[] = {
+    {"bash", "# bash completion of posternctl; made by: posternctl completion bash\n"
+             "_posternctl() {\n"
+             "  local IFS=$'\\n'\n"
+             "  COMPREPLY=($(\"${COMP_WORDS[0]}\" __complete \"${COMP_WORDS[@]:1:COMP_CWORD}\" "
+             "2>/dev/null))\n"
+             "}\n"
+             "complete -o default -F _posternctl posternctl\n"},
+    {"zsh", "#compdef posternctl\n"
+            "# zsh completion of posternctl; made by: posternctl completion zsh\n"
+            "_posternctl() {\n"
+            "  local -a found\n"
+            "  found=(${(f)\"$(${words[1]} __complete \"${(@)words[2,CURRENT]}\" 2>/dev/null)\"})\n"
+            "  if (( ${#found} )); then compadd -a found; else _files; fi\n"
+            "}\n"
+            "if [ \"$funcstack[1]\" = _posternctl ]; then _posternctl \"$@\"; else compdef "
+            "_posternctl posternctl; fi\n"},
+    {"fish", "# fish completion of posternctl; made by: posternctl completion fish\n"
+             "complete -c posternctl -a '(posternctl __complete (commandline -opc)[2..-1] "
+             "(commandline -ct) 2>/dev/null)'\n"},
+};
 
-/* Words from the command table; one script, no start of posternctl at each key press. */
 enum outcome ctl_completion(struct ctl *c)
 {
-    size_t nouns_count, count;
-    const struct noun *nouns = noun_all(&nouns_count);
-    const struct command *all = command_all(&count);
-
-    if (strcmp(c->args[0], "bash") != 0)
-        return ctl_fail(c, OUTCOME_USAGE, "completion is there for bash, not for '%s'", c->args[0]);
-    printf("# bash completion of posternctl; made by `posternctl completion bash`\n"
-           "_posternctl() {\n"
-           "  local word=${COMP_WORDS[COMP_CWORD]} words=\n"
-           "  if [[ $word == -* ]]; then words='");
-    for (enum flag f = 0; f < FLAG_COUNT; f++)
-        printf("--%s ", flag_row(f)->text);
-    printf("'\n  elif [[ $COMP_CWORD == 1 ]]; then words='");
-    for (size_t i = 0; i < nouns_count; i++)
-        printf("%s ", nouns[i].word);
-    for (size_t i = 0; i < count; i++)
-        if (all[i].noun[0] == '\0')
-            printf("%s ", all[i].verb);
-    printf("help'\n  elif [[ $COMP_CWORD == 2 ]]; then case ${COMP_WORDS[1]} in\n");
-    for (size_t n = 0; n < nouns_count; n++) {
-        printf("    %s) words='", nouns[n].word);
-        for (size_t i = 0; i < count; i++)
-            if (strcmp(all[i].noun, nouns[n].word) == 0)
-                printf("%s ", all[i].verb);
-        printf("' ;;\n");
-    }
-    printf(
-        "    completion) words=bash ;;\n"
-        "    esac\n"
-        "  else case ${COMP_WORDS[1]}.${COMP_WORDS[2]} in\n"
-        "    user.create|*.list) ;;\n"
-        "    user.*|key.create|token.issue) words=$(posternctl user list -o name 2>/dev/null) ;;\n"
-        "    key.*) words=$(posternctl key list -o name 2>/dev/null) ;;\n"
-        "    esac\n"
-        "  fi\n"
-        "  COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"
-        "}\n"
-        "complete -o default -F _posternctl posternctl\n");
-    return OUTCOME_OK;
+    for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++)
+        if (strcmp(scripts[i].shell, c->args[0]) == 0) {
+            output_text(slice_str(scripts[i].script));
+            return OUTCOME_OK;
+        }
+    return ctl_fail(c, OUTCOME_USAGE, "completion is there for bash, zsh and fish, not for '%s'",
+                    c->args[0]);
 }

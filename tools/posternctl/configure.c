@@ -3,6 +3,9 @@
 #include "control.h"
 #include "output.h"
 
+#include "conf/option.h"
+#include "conf/suggest.h"
+
 #include <stdlib.h>
 
 extern char **environ;
@@ -84,6 +87,56 @@ enum outcome ctl_config_manual(struct ctl *c)
     return print(conf_write_manual);
 }
 
+/* As people write it: without the marks of lists, and without the name of a map's entry. */
+static struct slice option_place(const struct option *o, struct arena *arena)
+{
+    struct buf b;
+    struct slice group = option_group(o), leaf = option_leaf(o), place;
+    const char *path = section_find(o->section)->path;
+
+    buf_init(&b);
+    while (*path != '\0') {
+        if (strncmp(path, "[]", 2) == 0)
+            path += 2;
+        else if (strncmp(path, ".<", 2) == 0)
+            path += strcspn(path, ">") + 1;
+        else
+            buf_add_char(&b, *path++);
+    }
+    place = arena_printf(arena, "%s.%.*s%s%.*s", buf_cstr(&b), SLICE_FMT(group),
+                         group.n > 0 ? "." : "", SLICE_FMT(leaf));
+    buf_fini(&b);
+    return place;
+}
+
+static struct slice nearest_option(struct slice typed, struct arena *arena)
+{
+    size_t count;
+    const struct option *options = option_all(&count);
+    struct suggest near;
+
+    suggest_init(&near, typed);
+    for (size_t i = 0; i < count; i++)
+        suggest_offer(&near, option_place(&options[i], arena));
+    return suggest_best(&near);
+}
+
+static enum outcome refuse_option(const struct ctl *c, const char *typed)
+{
+    struct arena arena;
+    struct slice best;
+
+    arena_init(&arena);
+    best = nearest_option(slice_str(typed), &arena);
+    if (best.n > 0)
+        (void)ctl_fail(c, OUTCOME_NOT_FOUND, "there is no option '%s'; did you mean '%.*s'?", typed,
+                       SLICE_FMT(best));
+    else
+        (void)ctl_fail(c, OUTCOME_NOT_FOUND, "there is no option '%s'", typed);
+    arena_fini(&arena);
+    return OUTCOME_NOT_FOUND;
+}
+
 enum outcome ctl_config_explain(struct ctl *c)
 {
     struct buf text;
@@ -93,8 +146,21 @@ enum outcome ctl_config_explain(struct ctl *c)
     e = conf_write_help(c->args[0], &text);
     output_text(buf_slice(&text));
     buf_fini(&text);
-    return e == ERR_OK ? OUTCOME_OK
-                       : ctl_fail(c, OUTCOME_NOT_FOUND, "there is no option '%s'", c->args[0]);
+    return e == ERR_OK ? OUTCOME_OK : refuse_option(c, c->args[0]);
+}
+
+/* What opens something is red where there are colours. */
+static void output_diff(const struct ctl *c, struct slice lines)
+{
+    while (lines.n > 0) {
+        struct slice line = slice_to(lines, slice_find(lines, '\n', 0) + 1);
+        bool is_red = c->out_has_color && memmem(line.p, line.n, "MORE OPEN", 9) != NULL;
+
+        output_text(is_red ? SLICE("\033[31m") : SLICE_NONE);
+        output_text(line);
+        output_text(is_red ? SLICE("\033[0m") : SLICE_NONE);
+        lines = slice_from(lines, line.n);
+    }
 }
 
 /* 0: a reload would change nothing; 1: it would, and the lines say what. */
@@ -111,7 +177,7 @@ enum outcome ctl_config_diff(struct ctl *c)
         return OUTCOME_FAILED;
     buf_init(&text);
     lines = conf_diff(c->conf, next, &text);
-    output_text(buf_slice(&text));
+    output_diff(c, buf_slice(&text));
     buf_fini(&text);
     conf_free(next);
     return lines == 0 ? OUTCOME_OK : OUTCOME_FAILED;

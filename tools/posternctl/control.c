@@ -24,6 +24,7 @@ enum outcome control_ask(const struct ctl *c, const char *method, const char *ta
     buf_init(&url);
     buf_printf(&url, "http://localhost%s", target);
     curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket);
+    curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* whatever http_proxy says */
     curl_easy_setopt(curl, CURLOPT_URL, buf_cstr(&url));
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)ANSWER_S);

@@ -151,6 +151,16 @@ enum outcome ctl_open_conf(struct ctl *c)
     return e == ERR_OK ? OUTCOME_OK : ctl_fail(c, OUTCOME_FAILED, "the configuration is not valid");
 }
 
+const char *ctl_default_conf(void)
+{
+    static const char usual[] = "/etc/postern/postern.yaml";
+    const char *path = getenv("POSTERN_CONFIG");
+
+    if (path != NULL && path[0] != '\0')
+        return path;
+    return access(usual, F_OK) == 0 ? usual : NULL;
+}
+
 char *ctl_state_path(const struct ctl *c, const char *name)
 {
     char *path;

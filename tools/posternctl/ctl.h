@@ -60,6 +60,9 @@ char *ctl_redis_url(const struct ctl *c);
 enum err ctl_redis_connect(const struct ctl *c, const char *url, struct redis_client **out,
                            char **why) MUST_USE;
 
+/* $POSTERN_CONFIG, or the usual file when it is there, or NULL. */
+const char *ctl_default_conf(void);
+
 void ctl_fini(struct ctl *c);
 
 #endif

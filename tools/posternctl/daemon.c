@@ -29,6 +29,20 @@ static enum outcome add_identity(struct ctl *c, const char *who, struct buf *tar
     return OUTCOME_OK;
 }
 
+static void show_limits(const json_t *limits)
+{
+    for (size_t i = 0; i < json_array_size(limits); i++) {
+        const json_t *limit = json_array_get(limits, i),
+                     *windows = json_object_get(limit, "windows");
+
+        printf("limit     %s for each %s:", json_string_value(json_object_get(limit, "name")),
+               json_string_value(json_object_get(limit, "key")));
+        for (size_t k = 0; k < json_array_size(windows); k++)
+            printf("%s %s", k > 0 ? "," : "", json_string_value(json_array_get(windows, k)));
+        putchar('\n');
+    }
+}
+
 static enum outcome show_verdict(const struct ctl *c, struct slice text)
 {
     json_t *verdict = NULL, *rule;
@@ -54,7 +68,10 @@ static enum outcome show_verdict(const struct ctl *c, struct slice text)
                        : "?");
         if (json_is_string(json_object_get(verdict, "upstream")))
             printf("upstream  %s %s\n", json_string_value(json_object_get(verdict, "upstream")),
-                   json_string_value(json_object_get(verdict, "forwarded_target")));
+                   json_is_string(json_object_get(verdict, "forwarded_target"))
+                       ? json_string_value(json_object_get(verdict, "forwarded_target"))
+                       : "(the path cannot be rewritten safely)");
+        show_limits(json_object_get(verdict, "limits"));
     }
     json_decref(verdict);
     return OUTCOME_OK;
@@ -86,8 +103,7 @@ enum outcome ctl_explain(struct ctl *c)
     return o;
 }
 
-/* Passes the gateway's JSON on; false in member makes it a failure. */
-static enum outcome pass_on(struct ctl *c, const char *method, const char *target)
+enum outcome ctl_stats(struct ctl *c)
 {
     struct buf body;
     unsigned status = 0;
@@ -96,22 +112,43 @@ static enum outcome pass_on(struct ctl *c, const char *method, const char *targe
     if (o != OUTCOME_OK)
         return o;
     buf_init(&body);
-    o = control_ask(c, method, target, &status, &body);
+    o = control_ask(c, "GET", "/stats", &status, &body);
     if (o == OUTCOME_OK) {
         output_text(buf_slice(&body));
-        if (status != 200)
-            o = OUTCOME_FAILED;
+        o = status == 200 ? OUTCOME_OK : OUTCOME_FAILED;
     }
     buf_fini(&body);
     return o;
 }
 
-enum outcome ctl_stats(struct ctl *c)
+/* For people the complaints as lines; the JSON as it came with -o json. */
+static enum outcome show_reload(const struct ctl *c, unsigned status, struct slice body)
 {
-    return pass_on(c, "GET", "/stats");
+    json_t *answer = NULL;
+
+    if (c->format == FORMAT_JSON)
+        output_text(body);
+    else if (json_read(body, 1 << 20, &answer) == ERR_OK)
+        fprintf(stderr, "%.*s", SLICE_FMT(json_text(answer, "complaints")));
+    json_decref(answer);
+    if (status != 200)
+        return ctl_fail(c, OUTCOME_FAILED, "nothing was changed; the gateway runs on as before");
+    ctl_say(c, "the gateway runs with its new configuration");
+    return OUTCOME_OK;
 }
 
 enum outcome ctl_reload(struct ctl *c)
 {
-    return pass_on(c, "POST", "/reload");
+    struct buf body;
+    unsigned status = 0;
+    enum outcome o = ctl_open_conf(c);
+
+    if (o != OUTCOME_OK)
+        return o;
+    buf_init(&body);
+    o = control_ask(c, "POST", "/reload", &status, &body);
+    if (o == OUTCOME_OK)
+        o = show_reload(c, status, buf_slice(&body));
+    buf_fini(&body);
+    return o;
 }

@@ -50,13 +50,30 @@ static void write_verbs_of(const char *noun)
     }
 }
 
+static void write_noun(const struct noun *noun)
+{
+    size_t count;
+    const struct command *all = command_all(&count);
+
+    printf("%s\n\nexamples:\n", noun->help);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(all[i].noun, noun->word) == 0)
+            printf("  %s\n", all[i].examples[0]);
+    printf("\nverbs:\n");
+    write_verbs_of(noun->word);
+    printf("\nposternctl %s VERB --help explains one. Manual: posternctl-%s(1)\n", noun->word,
+           noun->word);
+}
+
 static void write_all(void)
 {
     size_t count;
     const struct noun *nouns = noun_all(&count);
 
-    printf(
-        "usage: posternctl NOUN VERB [ARGUMENTS] [OPTIONS]\n\nAdministers a postern gateway.\n\n");
+    printf("Administers a postern gateway.\n\nexamples:\n"
+           "  posternctl user create alice\n  posternctl key create alice --name laptop\n"
+           "  posternctl explain POST /predict --as alice\n  posternctl doctor\n\n"
+           "usage: posternctl NOUN VERB [ARGUMENTS] [OPTIONS]\n\n");
     write_verbs_of("");
     for (size_t i = 0; i < count; i++) {
         printf("\n%s\n", nouns[i].help);
@@ -72,8 +89,7 @@ void help_write(const struct ctl *c, const struct noun *noun)
     if (c->command != NULL) {
         write_verb(c->command);
     } else if (noun != NULL) {
-        printf("%s\n\n", noun->help);
-        write_verbs_of(noun->word);
+        write_noun(noun);
     } else {
         write_all();
     }

@@ -115,6 +115,14 @@ enum outcome ctl_key_rotate(struct ctl *c)
     if ((o = ctl_duration(c, FLAG_GRACE, GRACE_S, &grace_s)) != OUTCOME_OK ||
         (o = ctl_open_roster(c)) != OUTCOME_OK)
         return o;
+    if (ctl_has(c, FLAG_DRY_RUN)) {
+        e = roster_key_show(&c->roster, slice_str(c->args[0]), &key);
+        json_decref(key);
+        if (e != ERR_OK)
+            return ctl_fail_err(c, e, "key", c->args[0]);
+        ctl_say(c, "would give the key %s a new secret", c->args[0]);
+        return OUTCOME_OK;
+    }
     e = roster_key_rotate(&c->roster, slice_str(c->args[0]), grace_s, &key, &secret);
     return finish(c, e, key, secret);
 }

@@ -1,14 +1,13 @@
 /* posternctl: reads the line, then command.def says what runs. */
-#include "ask.h"
+#include "complete.h"
 #include "help.h"
+#include "man.h"
 #include "parse.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-static const char default_conf[] = "/etc/postern/postern.yaml";
 
 static enum outcome choose_format(struct ctl *c)
 {
@@ -63,9 +62,7 @@ static enum outcome choose(struct ctl *c)
     c->is_silent = ctl_has(c, FLAG_NO_INPUT);
     c->conf_path = ctl_value(c, FLAG_CONFIG);
     if (c->conf_path == NULL)
-        c->conf_path = getenv("POSTERN_CONFIG");
-    if (c->conf_path == NULL && access(default_conf, F_OK) == 0)
-        c->conf_path = default_conf;
+        c->conf_path = ctl_default_conf();
     return o == OUTCOME_OK ? choose_format(c) : o;
 }
 
@@ -84,13 +81,21 @@ int main(int argc, char **argv)
     enum outcome o;
 
     (void)signal(SIGPIPE, SIG_IGN);
+    if (argc > 1 && strcmp(argv[1], "__complete") == 0)
+        return complete_run(argc - 2, argv + 2);
+    if (argc > 1 && strcmp(argv[1], "__man") == 0)
+        return man_run(argc - 2, argv + 2);
     o = parse_line(&c, argc, argv, &noun);
     if (o == OUTCOME_OK && ctl_has(&c, FLAG_VERSION)) {
         printf("posternctl %s\n", POSTERN_VERSION);
         o = finish(&c, o);
-    } else if (o == OUTCOME_OK && (ctl_has(&c, FLAG_HELP) || c.command == NULL)) {
+    } else if (o == OUTCOME_OK && ctl_has(&c, FLAG_HELP)) {
         help_write(&c, noun);
-        o = finish(&c, ctl_has(&c, FLAG_HELP) ? OUTCOME_OK : OUTCOME_USAGE);
+        o = finish(&c, o);
+    } else if (o == OUTCOME_OK && c.command == NULL) {
+        o = ctl_fail(&c, OUTCOME_USAGE, "which %sverb? see: posternctl%s%s --help",
+                     noun != NULL ? "" : "noun and ", noun != NULL ? " " : "",
+                     noun != NULL ? noun->word : "");
     } else if (o == OUTCOME_OK && (o = choose(&c)) == OUTCOME_OK) {
         o = finish(&c, c.command->run(&c));
     }

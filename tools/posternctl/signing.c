@@ -37,6 +37,10 @@ enum outcome ctl_signing_rotate(struct ctl *c)
     if ((o = ctl_open_roster(c)) != OUTCOME_OK)
         return o;
     alg = alg_find(slice_str(word != NULL ? word : word_text(c->conf->auth.jwt_algorithm)));
+    if (ctl_has(c, FLAG_DRY_RUN)) {
+        ctl_say(c, "would make a signing key for %.*s", SLICE_FMT(alg_name(alg)));
+        return OUTCOME_OK;
+    }
     if ((e = roster_signing_rotate(&c->roster, alg, &key)) != ERR_OK)
         return ctl_fail(c, outcome_of(e), "no new signing key: %s", err_text(e));
     output_object(c, &view_signing, key);
