@@ -102,6 +102,7 @@ static enum err time_of(const json_t *claims, const char *name, bool *has, int64
     double real;
 
     *has = member != NULL;
+    *out = 0;
     if (member == NULL)
         return ERR_OK;
     if (json_is_integer(member)) {
