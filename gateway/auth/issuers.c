@@ -37,7 +37,7 @@ struct fetching {
 
 struct issuers {
     struct worker *control;
-    struct worker *const *workers;
+    struct worker **workers;
     size_t worker_count;
     struct fetcher *fetcher;
     struct list list;      /* struct issuer */
@@ -60,7 +60,9 @@ struct issuers *issuers_new(struct worker *control, struct worker *const *worker
     struct issuers *i = mem_zalloc(sizeof(*i));
 
     i->control = control;
-    i->workers = workers;
+    i->workers = mem_zalloc(worker_count * sizeof(struct worker *));
+    for (size_t n = 0; n < worker_count; n++)
+        i->workers[n] = workers[n];
     i->worker_count = worker_count;
     i->fetcher = fetcher;
     list_init(&i->list);
@@ -96,6 +98,7 @@ void issuers_free(struct issuers *i)
         list_remove(&f->link);
         free(f);
     }
+    free(i->workers);
     free(i);
 }
 

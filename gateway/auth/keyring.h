@@ -36,6 +36,7 @@ struct assertions *keyring_assertions(struct keyring *k);
 /*
  * Control thread: loads key files and JWKS, refreshes URLs in the background: one
  * fetch in flight per issuer, cool-down, stale-if-error, a miss never evicts (K8, K9).
+ * The list of workers is copied.
  */
 struct issuers;
 struct fetcher;
