@@ -2,6 +2,7 @@
 all:      ; tools/build dev all
 test:     ; tools/test --only unit
 e2e:      ; tools/test --only e2e
+corpus:   ; tools/test --only corpus
 lint:     ; tools/lint
 asan:     ; tools/test --preset asan
 tsan:     ; tools/test --preset tsan
@@ -11,4 +12,4 @@ man:      ; tools/man
 run:      ; tools/build dev all && build/dev/postern -c conf/dev.yaml
 clean:    ; rm -rf build
 
-.PHONY: all test e2e lint asan tsan fuzz bench man run clean
+.PHONY: all test e2e corpus lint asan tsan fuzz bench man run clean

@@ -87,7 +87,7 @@ class Process:
 class Gateway:
     """postern with a configuration of its own; `conf` is YAML text below server/listen/admin."""
 
-    def __init__(self, folder, conf, env=None, listen="", server="", state=None, tls=True, log="", admin="off"):
+    def __init__(self, folder, conf, env=None, listen="", server="", state=None, tls=True, log="", admin="off", workers=2):
         self.folder = pathlib.Path(folder)
         self.port = free_port()
         self.state = pathlib.Path(state or self.folder / "state")
@@ -101,7 +101,7 @@ class Gateway:
             + (f"    tls: {{certificate: {self.cert}, key: {self.key}}}\n" if tls else "")
         )
         self.base = (
-            f"server:\n  state_dir: {self.state}\n  workers: 2\n{server}"
+            f"server:\n  state_dir: {self.state}\n  workers: {workers}\n{server}"
             f"listen:\n{entry}"
             f"admin: {{address: '{admin}'}}\n"
             f"log: {{access: {self.folder}/access.log, audit: {self.folder}/audit.log{log}}}\n"
