@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "crypto/digest.h"
 
+enum { SDK_PATIENCE_MS = 60 * 1000 };
+
 /* Length before each part, so that no two keys share a text (incidents K6). */
 static void add_part(struct buf *b, struct slice part)
 {
@@ -103,6 +105,9 @@ static enum next refuse(struct exchange *x)
                                 .route = x->route->name});
     reply_add(x, SLICE("Retry-After"),
               arena_printf(&x->arena, "%lld", (long long)whole_seconds(x->limit.retry_ms)));
+    /* SDKs try again by themselves, after a second when told to wait for long: better not. */
+    if (x->limit.retry_ms > SDK_PATIENCE_MS)
+        reply_add(x, SLICE("X-Should-Retry"), SLICE("false"));
     return reply_problem(x, PROBLEM_RATE_LIMITED, "rate_limited", SLICE_NONE);
 }
 
