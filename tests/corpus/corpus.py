@@ -20,6 +20,7 @@ import sys
 import threading
 import time
 
+import pytest
 import yaml
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -55,10 +56,10 @@ def joined(pieces):
 
 
 def cases(folder):
-    """For pytest.mark.parametrize("case", cases("framing/request")): named by their files."""
-    import pytest
-
-    return [pytest.param(Case(p), id=p.stem) for p in sorted((HERE / folder).glob("*.yaml"))]
+    """For pytest.mark.parametrize("case", cases("framing/request")): named F1-te_and_cl or good_get."""
+    found = [Case(p) for p in sorted((HERE / folder).glob("*.yaml"))]
+    assert found, folder
+    return [pytest.param(c, id=f"{c.id}-{c.name}" if c.id else c.name) for c in found]
 
 
 # ------- reading HTTP as strictly as we can, with nothing of the daemon's -------
