@@ -224,3 +224,24 @@ void metrics_write(struct counters *const *all, size_t count, struct buf *out)
             buf_printf(out, "%s %ld\n", name, sum_value(all, count, m));
     }
 }
+
+void metrics_write_json(struct counters *const *all, size_t count, struct buf *out)
+{
+    unsigned long by_class[STATUS_CLASSES] = {0}, requests = 0;
+
+    for (unsigned slot = 0; slot < slots_in_use(all, count); slot++) {
+        struct route_sum sum = sum_route(all, count, slot);
+
+        requests += sum.total;
+        for (size_t i = 0; i < STATUS_CLASSES; i++)
+            by_class[i] += sum.by_class[i];
+    }
+    buf_printf(out, "\"counters\":{\"%s\":%lu", rows[METRIC_REQUESTS].name, requests);
+    for (enum metric m = 0; m < METRIC_COUNT; m++)
+        if (m != METRIC_BUILD_INFO && m != METRIC_REQUESTS && m != METRIC_REQUEST_DURATION)
+            buf_printf(out, ",\"%s\":%ld", rows[m].name, sum_value(all, count, m));
+    buf_add(out, SLICE("},\"requests\":{"));
+    for (size_t i = 0; i < STATUS_CLASSES; i++)
+        buf_printf(out, "%s\"%s\":%lu", i > 0 ? "," : "", class_labels[i], by_class[i]);
+    buf_add_char(out, '}');
+}

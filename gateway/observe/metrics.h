@@ -59,5 +59,7 @@ void counters_make_room(struct counters *c);
 
 /* The Prometheus text format 0.0.4 over all workers. */
 void metrics_write(struct counters *const *all, size_t count, struct buf *out);
+/* "counters":{name: sum, ...},"requests":{"2xx": number, ...}: two members of an object. */
+void metrics_write_json(struct counters *const *all, size_t count, struct buf *out);
 
 #endif

@@ -48,30 +48,14 @@ unsigned admin_metrics(struct admin_ask *ask)
     return 200;
 }
 
-static long total(const struct gateway *g, enum metric m)
-{
-    long sum = 0;
-
-    for (size_t i = 0; i < g->counters_count; i++)
-        sum += atomic_load_explicit(&g->counters[i]->values[m], memory_order_relaxed);
-    return sum;
-}
-
 unsigned admin_stats(struct admin_ask *ask)
 {
-    static const char *const names[] = {
-#define METRIC(name, type, text, labels, help) text,
-#include "observe/metric.def"
-#undef METRIC
-    };
+    struct gateway *g = ask->gateway;
 
-    buf_printf(ask->body, "{\"version\":\"%s\",\"workers\":%zu,\"counters\":{", POSTERN_VERSION,
-               ask->gateway->crew_count);
-    for (size_t i = 0; i < METRIC_COUNT; i++)
-        buf_printf(ask->body, "%s\"%s\":%ld", i > 0 ? "," : "", names[i],
-                   total(ask->gateway, (enum metric)i));
-    buf_add(ask->body, SLICE("},\"upstreams\":"));
-    upstream_set_write(ask->gateway->upstreams, ask->body);
+    buf_printf(ask->body, "{\"version\":\"%s\",\"workers\":%zu,", POSTERN_VERSION, g->crew_count);
+    metrics_write_json(g->counters, g->counters_count, ask->body);
+    buf_add(ask->body, SLICE(",\"upstreams\":"));
+    upstream_set_write(g->upstreams, ask->body);
     buf_add(ask->body, SLICE("}\n"));
     return 200;
 }

@@ -54,11 +54,11 @@ static enum outcome hand_over(const struct ctl *c, const struct admin *a, FILE *
                     ctl_value(c, FLAG_SECRET_FILE));
         return o;
     }
-    if (c->format != FORMAT_JSON)
+    if (!output_is_data(c))
         return write_secrets(c, a, stdout);
     json_t *shown = admin_json(a);
 
-    output_json(shown);
+    output_data(c, shown);
     json_decref(shown);
     return OUTCOME_OK;
 }

@@ -123,9 +123,9 @@ static void offer_value(const struct line *l)
 {
     switch (l->waiting) {
     case FLAG_OUTPUT:
-        offer_words(l, "table json name");
-        if (l->command != NULL && (l->command->flags & COMMAND_SECRET) != 0)
-            offer(l, "token");
+        for (enum format f = 0; f < FORMAT_COUNT; f++)
+            if (l->command == NULL || format_suits(f, l->command))
+                offer(l, format_word(f));
         break;
     case FLAG_COLOR:
         offer_words(l, "auto always never");

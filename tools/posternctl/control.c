@@ -3,7 +3,7 @@
 #include <curl/curl.h>
 #include <stdlib.h>
 
-enum { ANSWER_S = 15 };
+enum { ANSWER_S = 15, ANSWER_BYTES_MAX = 8 << 20 };
 
 static size_t on_body(char *bytes, size_t one, size_t n, void *arg)
 {
@@ -45,6 +45,23 @@ enum outcome control_ask(const struct ctl *c, const char *method, const char *ta
                    curl_easy_strerror(code));
     free(socket);
     return OUTCOME_UNREACHABLE;
+}
+
+enum outcome control_ask_json(const struct ctl *c, const char *method, const char *target,
+                              unsigned *status, json_t **out)
+{
+    struct buf body;
+    unsigned number;
+    enum outcome o;
+
+    buf_init(&body);
+    o = control_ask(c, method, target, &number, &body);
+    if (o == OUTCOME_OK && json_read(buf_slice(&body), ANSWER_BYTES_MAX, out) != ERR_OK)
+        o = ctl_fail(c, OUTCOME_FAILED, "the gateway's answer (%u) is no JSON", number);
+    if (status != NULL)
+        *status = number;
+    buf_fini(&body);
+    return o;
 }
 
 void control_add_param(struct buf *target, const char *name, struct slice value)

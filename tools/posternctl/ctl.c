@@ -14,6 +14,22 @@ extern char **environ;
 
 enum { REDIS_TIMEOUT_MS_MIN = 3000 };
 
+static const char *const format_words[] = {
+#define FORMAT(name, word, is_data, help) word,
+#include "format.def"
+#undef FORMAT
+};
+
+const char *format_word(enum format f)
+{
+    return format_words[f];
+}
+
+bool format_suits(enum format f, const struct command *command)
+{
+    return f != FORMAT_TOKEN || (command->flags & COMMAND_SECRET) != 0;
+}
+
 enum outcome outcome_of(enum err e)
 {
     switch (e) {

@@ -9,7 +9,16 @@
  * One invocation of posternctl: what was typed, and what it opened so far. Data goes to
  * stdout, talk to stderr.
  */
-enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_NAME, FORMAT_ID, FORMAT_TOKEN };
+enum format {
+#define FORMAT(name, word, is_data, help) FORMAT_##name,
+#include "format.def"
+#undef FORMAT
+    FORMAT_COUNT
+};
+/* The word after -o. */
+const char *format_word(enum format f);
+/* Is f among what this verb can give? */
+bool format_suits(enum format f, const struct command *command);
 
 struct given {
     enum flag flag;
@@ -23,7 +32,8 @@ struct ctl {
     struct given *given;
     size_t given_count;
     enum format format;
-    bool has_format; /* -o was given */
+    bool has_format;  /* -o was given */
+    bool has_heading; /* --watch: the table's heading stands above */
     bool is_quiet, is_yes, is_silent /* --no-input */;
     bool out_has_color, err_has_color;
     const char *conf_path; /* NULL: no file, defaults only */

@@ -1,4 +1,4 @@
-/* Verbs that ask the running gateway: explain, stats, reload. */
+/* Verbs that ask the running gateway: explain, reload. */
 #include "control.h"
 #include "output.h"
 
@@ -43,14 +43,12 @@ static void show_limits(const json_t *limits)
     }
 }
 
-static enum outcome show_verdict(const struct ctl *c, struct slice text)
+static void show_verdict(const struct ctl *c, const json_t *verdict)
 {
-    json_t *verdict = NULL, *rule;
+    const json_t *rule;
 
-    if (json_read(text, 1 << 20, &verdict) != ERR_OK)
-        return ctl_fail(c, OUTCOME_FAILED, "the gateway's answer is no JSON");
-    if (c->format == FORMAT_JSON) {
-        output_json(verdict);
+    if (output_is_data(c)) {
+        output_data(c, verdict);
     } else {
         rule = json_object_get(verdict, "rule");
         printf("%s %s: %lld, %s\n", json_string_value(json_object_get(verdict, "method")),
@@ -73,21 +71,18 @@ static enum outcome show_verdict(const struct ctl *c, struct slice text)
                        : "(the path cannot be rewritten safely)");
         show_limits(json_object_get(verdict, "limits"));
     }
-    json_decref(verdict);
-    return OUTCOME_OK;
 }
 
 enum outcome ctl_explain(struct ctl *c)
 {
     const char *as = ctl_value(c, FLAG_AS), *host = ctl_value(c, FLAG_HOST);
-    struct buf target, body;
-    unsigned status;
+    json_t *verdict = NULL;
+    struct buf target;
     enum outcome o = ctl_open_conf(c);
 
     if (o != OUTCOME_OK)
         return o;
     buf_init(&target);
-    buf_init(&body);
     buf_add(&target, SLICE("/explain"));
     control_add_param(&target, "method", slice_str(c->args[0]));
     control_add_param(&target, "path", slice_str(c->args[1]));
@@ -95,42 +90,21 @@ enum outcome ctl_explain(struct ctl *c)
     if (as != NULL)
         o = add_identity(c, as, &target);
     if (o == OUTCOME_OK)
-        o = control_ask(c, "GET", buf_cstr(&target), &status, &body);
+        o = control_ask_json(c, "GET", buf_cstr(&target), NULL, &verdict);
     if (o == OUTCOME_OK)
-        o = show_verdict(c, buf_slice(&body));
+        show_verdict(c, verdict);
     buf_fini(&target);
-    buf_fini(&body);
+    json_decref(verdict);
     return o;
 }
 
-enum outcome ctl_stats(struct ctl *c)
+/* For people the complaints as lines. */
+static enum outcome show_reload(const struct ctl *c, unsigned status, const json_t *answer)
 {
-    struct buf body;
-    unsigned status = 0;
-    enum outcome o = ctl_open_conf(c);
-
-    if (o != OUTCOME_OK)
-        return o;
-    buf_init(&body);
-    o = control_ask(c, "GET", "/stats", &status, &body);
-    if (o == OUTCOME_OK) {
-        output_text(buf_slice(&body));
-        o = status == 200 ? OUTCOME_OK : OUTCOME_FAILED;
-    }
-    buf_fini(&body);
-    return o;
-}
-
-/* For people the complaints as lines; the JSON as it came with -o json. */
-static enum outcome show_reload(const struct ctl *c, unsigned status, struct slice body)
-{
-    json_t *answer = NULL;
-
-    if (c->format == FORMAT_JSON)
-        output_text(body);
-    else if (json_read(body, 1 << 20, &answer) == ERR_OK)
+    if (output_is_data(c))
+        output_data(c, answer);
+    else
         fprintf(stderr, "%.*s", SLICE_FMT(json_text(answer, "complaints")));
-    json_decref(answer);
     if (status != 200)
         return ctl_fail(c, OUTCOME_FAILED, "nothing was changed; the gateway runs on as before");
     ctl_say(c, "the gateway runs with its new configuration");
@@ -139,16 +113,14 @@ static enum outcome show_reload(const struct ctl *c, unsigned status, struct sli
 
 enum outcome ctl_reload(struct ctl *c)
 {
-    struct buf body;
-    unsigned status = 0;
+    json_t *answer = NULL;
+    unsigned status;
     enum outcome o = ctl_open_conf(c);
 
-    if (o != OUTCOME_OK)
-        return o;
-    buf_init(&body);
-    o = control_ask(c, "POST", "/reload", &status, &body);
     if (o == OUTCOME_OK)
-        o = show_reload(c, status, buf_slice(&body));
-    buf_fini(&body);
+        o = control_ask_json(c, "POST", "/reload", &status, &answer);
+    if (o == OUTCOME_OK)
+        o = show_reload(c, status, answer);
+    json_decref(answer);
     return o;
 }

@@ -24,8 +24,8 @@ static void print_line(const struct ctl *c, const json_t *one)
 
 static void print(const struct ctl *c, const struct findings *f)
 {
-    if (c->format == FORMAT_JSON) {
-        output_json(f->list);
+    if (output_is_data(c)) {
+        output_data(c, f->list);
         return;
     }
     for (size_t i = 0; i < json_array_size(f->list); i++)

@@ -1,7 +1,7 @@
 /* posternctl key ... */
 #include "ask.h"
 #include "check.h"
-#include "output.h"
+#include "list.h"
 
 enum { GRACE_S = 24 * 3600 };
 
@@ -76,20 +76,17 @@ enum outcome ctl_key_create(struct ctl *c)
     return o;
 }
 
-enum outcome ctl_key_list(struct ctl *c)
+static enum outcome list(struct ctl *c, json_t **out)
 {
     const char *owner = c->arg_count > 0 ? c->args[0] : "";
-    json_t *keys = NULL;
-    enum outcome o = ctl_open_roster(c);
-    enum err e;
+    enum err e = roster_key_list(&c->roster, slice_str(owner), out);
 
-    if (o != OUTCOME_OK)
-        return o;
-    if ((e = roster_key_list(&c->roster, slice_str(owner), &keys)) != ERR_OK)
-        return ctl_fail_err(c, e, "user", owner);
-    output_list(c, &view_key, keys);
-    json_decref(keys);
-    return OUTCOME_OK;
+    return e == ERR_OK ? OUTCOME_OK : ctl_fail_err(c, e, "user", owner);
+}
+
+enum outcome ctl_key_list(struct ctl *c)
+{
+    return list_run(c, &view_key, list);
 }
 
 enum outcome ctl_key_show(struct ctl *c)

@@ -11,24 +11,20 @@
 
 static enum outcome choose_format(struct ctl *c)
 {
-    static const char *const words[] = {[FORMAT_TABLE] = "table",
-                                        [FORMAT_JSON] = "json",
-                                        [FORMAT_NAME] = "name",
-                                        [FORMAT_ID] = "id",
-                                        [FORMAT_TOKEN] = "token"};
     const char *word = ctl_value(c, FLAG_OUTPUT);
 
     c->format = ctl_has(c, FLAG_QUIET) ? FORMAT_ID : FORMAT_TABLE;
+    c->has_format = word != NULL;
     if (word == NULL)
         return OUTCOME_OK;
-    c->has_format = true;
-    for (enum format f = FORMAT_TABLE; f <= FORMAT_TOKEN; f++)
-        if (strcmp(words[f], word) == 0 &&
-            (f != FORMAT_TOKEN || (c->command->flags & COMMAND_SECRET) != 0)) {
+    for (enum format f = 0; f < FORMAT_COUNT; f++)
+        if (strcmp(format_word(f), word) == 0 && format_suits(f, c->command)) {
             c->format = f;
             return OUTCOME_OK;
         }
-    return ctl_fail(c, OUTCOME_USAGE, "-o %s: table, json, name, or token where one is made", word);
+    return ctl_fail(c, OUTCOME_USAGE,
+                    "-o %s: table, wide, json, yaml, jsonl, name, or token where one is made",
+                    word);
 }
 
 static bool wants_color(const char *when, int fd)

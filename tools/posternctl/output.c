@@ -6,48 +6,63 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define VIEW(id, name, list)                                                                       \
+#define VIEW(id, name, list, narrow)                                                               \
     {                                                                                              \
-        .id_member = (id), .name_member = (name), .columns = (list),                               \
+        .id_member = (id), .name_member = (name), .columns = (list), .narrow_count = (narrow),     \
         .column_count = sizeof(list) / sizeof((list)[0])                                           \
     }
 
-static const struct column user_columns[] = {
-    {"id", "ID"},       {"username", "NAME"},    {"email", "EMAIL"},
-    {"roles", "ROLES"}, {"is_active", "ACTIVE"}, {"created_at", "CREATED"}};
+static const struct column user_columns[] = {{"id", "ID"},
+                                             {"username", "NAME"},
+                                             {"email", "EMAIL"},
+                                             {"roles", "ROLES"},
+                                             {"is_active", "ACTIVE"},
+                                             {"created_at", "CREATED"},
+                                             {"updated_at", "UPDATED"},
+                                             {"last_login_at", "LAST LOGIN"},
+                                             {"must_change_password", "MUST CHANGE"}};
 static const struct column key_columns[] = {{"id", "ID"},
                                             {"name", "NAME"},
                                             {"user_id", "OWNER"},
                                             {"scopes", "SCOPES"},
                                             {"is_active", "ACTIVE"},
                                             {"expires_at", "EXPIRES"},
-                                            {"last_used_at", "LAST USED"}};
+                                            {"last_used_at", "LAST USED"},
+                                            {"usage_count", "USES"},
+                                            {"allowed_ips", "ALLOWED IPS"},
+                                            {"created_at", "CREATED"},
+                                            {"previous_valid_until", "OLD SECRET UNTIL"}};
 static const struct column session_columns[] = {{"id", "ID"},
                                                 {"user_id", "OWNER"},
                                                 {"kind", "KIND"},
                                                 {"created_at", "CREATED"},
-                                                {"expires_at", "EXPIRES"}};
+                                                {"expires_at", "EXPIRES"},
+                                                {"ip", "IP"},
+                                                {"user_agent", "USER AGENT"}};
 static const struct column signing_columns[] = {
     {"kid", "KID"}, {"alg", "ALG"}, {"state", "STATE"}, {"created_at", "CREATED"}};
 
-const struct view view_user = VIEW("id", "username", user_columns);
-const struct view view_key = VIEW("id", "id", key_columns);
-const struct view view_session = VIEW("id", "id", session_columns);
-const struct view view_signing = VIEW("kid", "kid", signing_columns);
+const struct view view_user = VIEW("id", "username", user_columns, 6);
+const struct view view_key = VIEW("id", "id", key_columns, 7);
+const struct view view_session = VIEW("id", "id", session_columns, 5);
+const struct view view_signing = VIEW("kid", "kid", signing_columns, 4);
 
 void output_text(struct slice text)
 {
     (void)fwrite(text.p != NULL ? text.p : "", 1, text.n, stdout);
 }
 
-void output_json(const json_t *value)
+/* C0, DEL, and C1 in UTF-8, which some terminals obey too. */
+static void hide_controls(char *p, size_t n)
 {
-    char *text = json_dumps(value, JSON_INDENT(2) | JSON_ENCODE_ANY);
+    for (size_t i = 0; i < n; i++) {
+        unsigned char b = (unsigned char)p[i];
 
-    CHECK(text != NULL);
-    puts(text);
-    secret_wipe(text, strlen(text)); /* it may hold a key */
-    free(text);
+        if (b < ' ' || b == 0x7f)
+            p[i] = '?';
+        else if (b == 0xc2 && i + 1 < n && (unsigned char)p[i + 1] < 0xa0)
+            p[i] = p[i + 1] = '?';
+    }
 }
 
 /* A value as people read it; control characters cannot reach the terminal. free(). */
@@ -69,9 +84,7 @@ static char *cell(const json_t *value)
     }
     if (b.n == 0)
         buf_add_char(&b, '-');
-    for (size_t i = 0; i < b.n; i++)
-        if ((unsigned char)b.p[b.off + i] < ' ' || b.p[b.off + i] == 0x7f)
-            b.p[b.off + i] = '?';
+    hide_controls(b.p + b.off, b.n);
     text = mem_strdup(buf_cstr(&b));
     buf_fini(&b);
     return text;
@@ -92,53 +105,61 @@ static bool is_aligned(const struct ctl *c)
     return c->has_format || isatty(STDOUT_FILENO);
 }
 
-static void print_aligned(const struct ctl *c, const struct view *v, char *const *cells,
-                          size_t rows)
+static void print_heading(const struct ctl *c, const struct view *v, size_t columns,
+                          const size_t *widths)
 {
-    size_t *widths = mem_zalloc(v->column_count * sizeof(*widths));
-
-    for (size_t k = 0; k < v->column_count; k++) {
-        widths[k] = width(v->columns[k].title);
-        for (size_t r = 0; r < rows; r++)
-            if (width(cells[r * v->column_count + k]) > widths[k])
-                widths[k] = width(cells[r * v->column_count + k]);
-    }
     if (c->out_has_color)
         fputs("\033[1m", stdout);
-    for (size_t k = 0; k < v->column_count; k++)
+    for (size_t k = 0; k < columns; k++)
         printf("%s%*s", v->columns[k].title,
-               k + 1 < v->column_count ? (int)(widths[k] - width(v->columns[k].title) + 2) : 0, "");
+               k + 1 < columns ? (int)(widths[k] - width(v->columns[k].title) + 2) : 0, "");
     puts(c->out_has_color ? "\033[0m" : "");
-    for (size_t r = 0; r < rows; r++) {
-        for (size_t k = 0; k < v->column_count; k++) {
-            const char *text = cells[r * v->column_count + k];
+}
 
-            printf("%s%*s", text, k + 1 < v->column_count ? (int)(widths[k] - width(text) + 2) : 0,
-                   "");
+/* Column k of each row is at cells[row * columns + k]. */
+static void print_aligned(const struct ctl *c, const struct view *v, char *const *cells,
+                          size_t columns, size_t rows)
+{
+    size_t *widths = mem_zalloc(columns * sizeof(*widths));
+
+    for (size_t k = 0; k < columns; k++) {
+        widths[k] = width(v->columns[k].title);
+        for (size_t r = 0; r < rows; r++)
+            if (width(cells[r * columns + k]) > widths[k])
+                widths[k] = width(cells[r * columns + k]);
+    }
+    if (!c->has_heading)
+        print_heading(c, v, columns, widths);
+    for (size_t r = 0; r < rows; r++) {
+        for (size_t k = 0; k < columns; k++) {
+            const char *text = cells[r * columns + k];
+
+            printf("%s%*s", text, k + 1 < columns ? (int)(widths[k] - width(text) + 2) : 0, "");
         }
         putchar('\n');
     }
     free(widths);
 }
 
-static void print_tabs(const struct view *v, char *const *cells, size_t rows)
+static void print_tabs(char *const *cells, size_t columns, size_t rows)
 {
-    for (size_t i = 0; i < rows * v->column_count; i++)
-        printf("%s%c", cells[i], (i + 1) % v->column_count == 0 ? '\n' : '\t');
+    for (size_t i = 0; i < rows * columns; i++)
+        printf("%s%c", cells[i], (i + 1) % columns == 0 ? '\n' : '\t');
 }
 
 static void print_table(const struct ctl *c, const struct view *v, const json_t *array)
 {
-    size_t rows = json_array_size(array), count = rows * v->column_count;
+    size_t columns = c->format == FORMAT_WIDE ? v->column_count : v->narrow_count;
+    size_t rows = json_array_size(array), count = rows * columns;
     char **cells = mem_zalloc((count + 1) * sizeof(*cells));
 
     for (size_t i = 0; i < count; i++)
-        cells[i] = cell(json_object_get(json_array_get(array, i / v->column_count),
-                                        v->columns[i % v->column_count].member));
+        cells[i] = cell(
+            json_object_get(json_array_get(array, i / columns), v->columns[i % columns].member));
     if (is_aligned(c))
-        print_aligned(c, v, cells, rows);
+        print_aligned(c, v, cells, columns, rows);
     else
-        print_tabs(v, cells, rows);
+        print_tabs(cells, columns, rows);
     for (size_t i = 0; i < count; i++)
         free(cells[i]);
     free(cells);
@@ -153,11 +174,16 @@ static void print_name(const struct ctl *c, const struct view *v, const json_t *
     free(text);
 }
 
+static bool is_table(const struct ctl *c)
+{
+    return c->format == FORMAT_TABLE || c->format == FORMAT_WIDE;
+}
+
 void output_list(const struct ctl *c, const struct view *v, const json_t *array)
 {
-    if (c->format == FORMAT_JSON) {
-        output_json(array);
-    } else if (c->format == FORMAT_TABLE) {
+    if (output_is_data(c)) {
+        output_data(c, array);
+    } else if (is_table(c)) {
         print_table(c, v, array);
     } else {
         for (size_t i = 0; i < json_array_size(array); i++)
@@ -188,9 +214,9 @@ static void print_members(const struct ctl *c, json_t *object)
 
 void output_object(const struct ctl *c, const struct view *v, const json_t *object)
 {
-    if (c->format == FORMAT_JSON)
-        output_json(object);
-    else if (c->format == FORMAT_TABLE)
+    if (output_is_data(c))
+        output_data(c, object);
+    else if (is_table(c))
         print_members(c, (json_t *)(uintptr_t)object);
     else
         print_name(c, v, object);
@@ -206,6 +232,6 @@ void output_secret(const struct ctl *c, const struct view *v, json_t *object, co
     }
     (void)json_object_set_new(object, member, json_stringn(secret->p, secret->n));
     output_object(c, v, object);
-    if (c->format == FORMAT_TABLE)
+    if (is_table(c))
         ctl_say(c, "The %s is shown this once.", strcmp(member, "token") == 0 ? "token" : "key");
 }

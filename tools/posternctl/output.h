@@ -15,7 +15,7 @@ struct column {
 struct view {
     const char *id_member, *name_member;
     const struct column *columns;
-    size_t column_count;
+    size_t narrow_count, column_count; /* the first narrow_count unless -o wide */
 };
 extern const struct view view_user, view_key, view_session, view_signing;
 
@@ -28,7 +28,10 @@ void output_object(const struct ctl *c, const struct view *v, const json_t *obje
  */
 void output_secret(const struct ctl *c, const struct view *v, json_t *object, const char *member,
                    const struct secret *secret);
-void output_json(const json_t *value);
+/* json, yaml or jsonl: does -o ask for the whole object? */
+bool output_is_data(const struct ctl *c);
+/* Any value in that form. Every string in YAML is quoted. */
+void output_data(const struct ctl *c, const json_t *value);
 /* Bytes of ours as they are. */
 void output_text(struct slice text);
 

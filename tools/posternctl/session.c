@@ -6,7 +6,7 @@
 #include "crypto/base64url.h"
 #include "crypto/jwt.h"
 #include "model/reply.h"
-#include "output.h"
+#include "list.h"
 
 #include <hiredis/hiredis.h>
 #include <stdlib.h>
@@ -162,23 +162,19 @@ enum outcome ctl_token_revoke(struct ctl *c)
     return o;
 }
 
-enum outcome ctl_session_list(struct ctl *c)
+static enum outcome list(struct ctl *c, json_t **out)
 {
     const char *owner = c->arg_count > 0 ? c->args[0] : ctl_value(c, FLAG_USER);
-    json_t *sessions = NULL;
-    enum outcome o;
-    enum err e;
+    enum err e = roster_session_list(&c->roster, slice_str(owner), out);
 
+    return e == ERR_OK ? OUTCOME_OK : ctl_fail_err(c, e, "user", owner != NULL ? owner : "");
+}
+
+enum outcome ctl_session_list(struct ctl *c)
+{
     if (c->arg_count > 0 && ctl_has(c, FLAG_USER))
         return ctl_fail(c, OUTCOME_USAGE, "either OWNER or --user");
-    if ((o = ctl_open_roster(c)) != OUTCOME_OK)
-        return o;
-    e = roster_session_list(&c->roster, slice_str(owner), &sessions);
-    if (e != ERR_OK)
-        return ctl_fail_err(c, e, "user", owner != NULL ? owner : "");
-    output_list(c, &view_session, sessions);
-    json_decref(sessions);
-    return OUTCOME_OK;
+    return list_run(c, &view_session, list);
 }
 
 static enum outcome revoke_all(struct ctl *c, const char *user)

@@ -1,6 +1,6 @@
 /* posternctl signing-key ... */
 #include "ask.h"
-#include "output.h"
+#include "list.h"
 
 static enum outcome list(struct ctl *c, json_t **out)
 {
@@ -13,14 +13,7 @@ static enum outcome list(struct ctl *c, json_t **out)
 
 enum outcome ctl_signing_list(struct ctl *c)
 {
-    json_t *keys = NULL;
-    enum outcome o;
-
-    if ((o = ctl_open_roster(c)) != OUTCOME_OK || (o = list(c, &keys)) != OUTCOME_OK)
-        return o;
-    output_list(c, &view_signing, keys);
-    json_decref(keys);
-    return OUTCOME_OK;
+    return list_run(c, &view_signing, list);
 }
 
 enum outcome ctl_signing_rotate(struct ctl *c)

@@ -1,7 +1,7 @@
 /* posternctl user ... */
 #include "ask.h"
 #include "check.h"
-#include "output.h"
+#include "list.h"
 
 /* Shows the user that came out, or says what went wrong; frees it. */
 static enum outcome finish(const struct ctl *c, enum err e, json_t *user)
@@ -67,19 +67,18 @@ enum outcome ctl_user_create(struct ctl *c)
     return o;
 }
 
+static enum outcome list(struct ctl *c, json_t **out)
+{
+    enum err e = roster_user_list(&c->roster, out);
+
+    return e == ERR_OK
+               ? OUTCOME_OK
+               : ctl_fail(c, outcome_of(e), "the users could not be listed: %s", err_text(e));
+}
+
 enum outcome ctl_user_list(struct ctl *c)
 {
-    json_t *users = NULL;
-    enum outcome o = ctl_open_roster(c);
-    enum err e;
-
-    if (o != OUTCOME_OK)
-        return o;
-    if ((e = roster_user_list(&c->roster, &users)) != ERR_OK)
-        return ctl_fail(c, outcome_of(e), "the users could not be listed: %s", err_text(e));
-    output_list(c, &view_user, users);
-    json_decref(users);
-    return OUTCOME_OK;
+    return list_run(c, &view_user, list);
 }
 
 enum outcome ctl_user_show(struct ctl *c)

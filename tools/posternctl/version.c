@@ -8,7 +8,7 @@ enum outcome ctl_version(struct ctl *c)
 {
     json_t *o;
 
-    if (c->format != FORMAT_JSON) {
+    if (!output_is_data(c)) {
         printf("posternctl %s\n", POSTERN_VERSION);
         return OUTCOME_OK;
     }
@@ -16,7 +16,7 @@ enum outcome ctl_version(struct ctl *c)
                   __VERSION__, "libraries", "openssl", OpenSSL_version(OPENSSL_VERSION_STRING),
                   "curl", curl_version_info(CURLVERSION_NOW)->version, "jansson", JANSSON_VERSION);
     CHECK(o != NULL);
-    output_json(o);
+    output_data(c, o);
     json_decref(o);
     return OUTCOME_OK;
 }
