@@ -1,6 +1,7 @@
 #include "phase/phase.h"
 
 #include "base/clock.h"
+#include "phase/parts.h"
 
 static enum next refuse(struct exchange *x, enum problem p, const char *reason)
 {
@@ -41,14 +42,22 @@ static void cancel(struct exchange *x)
     authenticate_cancel(&x->auth);
 }
 
-static bool takes_kind(const struct exchange *x, struct slice kind)
+bool authenticate_takes(const struct route *r, struct slice kind)
 {
-    const struct texts *kinds = &x->route->conf->methods_auth;
+    const struct texts *kinds = &r->conf->methods_auth;
 
     for (size_t i = 0; i < kinds->count; i++)
         if (slice_eq(kinds->items[i], kind))
             return true;
     return kinds->count == 0;
+}
+
+struct identity *authenticate_dev(void)
+{
+    return identity_new(&(struct identity){.method = METHOD_DEV,
+                                           .user_id = SLICE("dev"),
+                                           .name = SLICE("dev"),
+                                           .roles = SLICE("user")});
 }
 
 static struct slice kind_name(enum credential_kind kind)
@@ -65,17 +74,14 @@ static enum next without_credential(struct exchange *x)
     enum err e;
 
     if (x->peer->certificate != NULL && conf->mtls_user != CONF_mtls_user_NONE &&
-        takes_kind(x, SLICE("mtls"))) {
+        authenticate_takes(x->route, SLICE("mtls"))) {
         e = authenticate_certificate(x->peer->certificate, conf->mtls_user, &x->arena, &x->who);
         if (e != ERR_OK)
             return refuse(x, PROBLEM_UNAUTHENTICATED, "certificate_names_no_user");
         return NEXT_GO;
     }
     if (conf->mode == CONF_auth_mode_DEV) {
-        x->who = identity_new(&(struct identity){.method = METHOD_DEV,
-                                                 .user_id = SLICE("dev"),
-                                                 .name = SLICE("dev"),
-                                                 .roles = SLICE("user")});
+        x->who = authenticate_dev();
         return NEXT_GO;
     }
     if (x->route->auth == CONF_route_auth_OPTIONAL)
@@ -100,7 +106,7 @@ enum next phase_authenticate(struct exchange *x)
         return refuse(x, PROBLEM_CREDENTIAL_AMBIGUOUS, "credential_ambiguous");
     if (e != ERR_OK)
         return refuse(x, PROBLEM_UNAUTHENTICATED, "credential_malformed");
-    if (!takes_kind(x, kind_name(x->credential.kind)))
+    if (!authenticate_takes(x->route, kind_name(x->credential.kind)))
         return refuse(x, PROBLEM_UNAUTHENTICATED, "credential_kind_not_taken");
     x->auth.done = on_authenticated;
     x->auth.arg = x;

@@ -1,6 +1,7 @@
 #include "phase/phase.h"
 
 #include "base/random.h"
+#include "phase/parts.h"
 
 /* 128 bits or more of visible characters: a form that logs and humans can carry. */
 static bool is_well_formed_id(struct slice id)
@@ -71,9 +72,9 @@ static enum err find_client(struct exchange *x)
                                trusted->items, trusted->count, &x->client_addr);
 }
 
-static struct slice host_of(struct exchange *x)
+struct slice receive_host(struct slice authority, struct arena *arena)
 {
-    struct slice host = arena_dup(&x->arena, x->request_head.authority);
+    struct slice host = arena_dup(arena, authority);
     char *p = (char *)(uintptr_t)host.p; /* our own copy */
     size_t end =
         host.n > 0 && host.p[0] == '[' ? slice_find(host, ']', 0) + 1 : slice_find(host, ':', 0);
@@ -83,12 +84,12 @@ static struct slice host_of(struct exchange *x)
     return slice_to(host, end);
 }
 
-static bool is_our_host(const struct exchange *x)
+bool receive_is_our_host(const struct policy *p, struct slice host)
 {
-    const struct texts *hosts = &x->policy->conf->server.hosts;
+    const struct texts *hosts = &p->conf->server.hosts;
 
     for (size_t i = 0; i < hosts->count; i++)
-        if (slice_eq_ci(hosts->items[i], x->host))
+        if (slice_eq_ci(hosts->items[i], host))
             return true;
     return hosts->count == 0;
 }
@@ -110,8 +111,8 @@ enum next phase_receive(struct exchange *x)
     take_trace_id(x);
     if (e != ERR_OK)
         return reply_problem(x, PROBLEM_BAD_REQUEST, "forwarded_for_invalid", SLICE_NONE);
-    x->host = host_of(x);
-    if (!is_our_host(x) || is_misdirected(x))
+    x->host = receive_host(x->request_head.authority, &x->arena);
+    if (!receive_is_our_host(x->policy, x->host) || is_misdirected(x))
         return reply_problem(x, PROBLEM_MISDIRECTED, "host_unknown", SLICE_NONE);
     if (slice_eq(x->request_head.target, SLICE("*"))) {
         x->path.text = x->request_head.target;

@@ -1,18 +1,26 @@
 #include "phase/phase.h"
 
+#include "phase/parts.h"
+
 /* Credentials that were shown to us, in any spelling: not the upstream's business (incidents H12).
  */
+bool upstream_head_strips(const struct route *r, struct slice name)
+{
+    unsigned flags = header_flags(header_find_folded(name));
+
+    if (header_is_reserved(name))
+        return true;
+    if ((flags & HEADER_FLAG_CREDENTIAL) != 0)
+        return !r->conf->keep_credential;
+    /* An alias of a framing name ("Content_Length") would be read by somebody behind us (H2). */
+    return (flags & (HEADER_FLAG_FRAMING | HEADER_FLAG_HOP)) != 0;
+}
+
 static bool is_stripped(const struct field *f, void *arg)
 {
     const struct exchange *x = arg;
-    unsigned flags = header_flags(header_find_folded(f->name));
 
-    if (header_is_reserved(f->name))
-        return true;
-    if ((flags & HEADER_FLAG_CREDENTIAL) != 0)
-        return !x->route->conf->keep_credential;
-    /* An alias of a framing name ("Content_Length") would be read by somebody behind us (H2). */
-    return (flags & (HEADER_FLAG_FRAMING | HEADER_FLAG_HOP)) != 0;
+    return upstream_head_strips(x->route, f->name);
 }
 
 /* Did the client try to say who it is? Worth a line in the audit log. */
@@ -52,10 +60,9 @@ static enum err add_assertion(struct exchange *x, struct head *up)
 }
 
 /* Names we own were deleted; now they are set (D11, incidents H1). */
-static void add_identity(struct exchange *x, struct head *up)
+void upstream_head_identify(const struct policy *p, const struct identity *who, struct head *up)
 {
-    const struct identity *who = x->who;
-    enum word mode = x->policy->conf->auth.mode;
+    enum word mode = p->conf->auth.mode;
 
     if (mode != CONF_auth_mode_ENFORCED)
         head_set(up, HEADER_X_POSTERN_MODE, slice_str(word_text(mode)));
@@ -105,7 +112,7 @@ enum next phase_upstream_head(struct exchange *x)
     up->version_minor = 1;
     head_strip_hop_by_hop(up);
     head_remove_if(up, is_stripped, x);
-    add_identity(x, up);
+    upstream_head_identify(x->policy, x->who, up);
     add_forwarded(x, up);
     if (add_assertion(x, up) != ERR_OK)
         return reply_problem(x, PROBLEM_STORE_UNAVAILABLE, "no_signing_key", SLICE_NONE);

@@ -1,32 +1,49 @@
 /* Verbs that ask the running gateway: explain, reload. */
+#include "check.h"
 #include "control.h"
 #include "output.h"
 
 #include <stdlib.h>
 
-/* The identity that is asked for: its id, name and roles, as the records say now. */
-static enum outcome add_identity(struct ctl *c, const char *who, struct buf *target)
+static void add_user(const json_t *user, struct buf *target)
 {
-    json_t *user = NULL, *role;
+    json_t *role;
     struct buf roles;
     size_t i;
-    enum outcome o = ctl_open_roster(c);
-    enum err e;
 
-    if (o != OUTCOME_OK)
-        return o;
-    e = roster_user_show(&c->roster, slice_str(who), &user);
-    if (e != ERR_OK)
-        return ctl_fail_err(c, e, "user", who);
     buf_init(&roles);
     json_array_foreach(json_object_get(user, "roles"), i, role)
         buf_printf(&roles, "%s%s", i > 0 ? "," : "", json_string_value(role));
     control_add_param(target, "user", json_text(user, "id"));
     control_add_param(target, "name", json_text(user, "username"));
     control_add_param(target, "roles", buf_slice(&roles));
+    if (!json_is_true(json_object_get(user, "is_active")))
+        control_add_param(target, "disabled", SLICE("1"));
     buf_fini(&roles);
+}
+
+/* The identity that is asked for, as the records say now. */
+static enum outcome add_identity(struct ctl *c, const char *who, struct buf *target)
+{
+    json_t *user = NULL;
+    struct buf scopes;
+    enum outcome o;
+    enum err e;
+
+    ctl_values(c, FLAG_SCOPE, ' ', &scopes);
+    if ((o = check_scopes(c, buf_slice(&scopes))) == OUTCOME_OK &&
+        (o = ctl_open_roster(c)) == OUTCOME_OK) {
+        e = roster_user_show(&c->roster, slice_str(who), &user);
+        if (e != ERR_OK)
+            o = ctl_fail_err(c, e, "user", who);
+    }
+    if (o == OUTCOME_OK) {
+        add_user(user, target);
+        control_add_param(target, "scopes", buf_slice(&scopes));
+    }
+    buf_fini(&scopes);
     json_decref(user);
-    return OUTCOME_OK;
+    return o;
 }
 
 static void show_limits(const json_t *limits)
@@ -41,6 +58,15 @@ static void show_limits(const json_t *limits)
             printf("%s %s", k > 0 ? "," : "", json_string_value(json_array_get(windows, k)));
         putchar('\n');
     }
+}
+
+static void show_headers(const json_t *set)
+{
+    const char *name;
+    json_t *value, *object = (json_t *)(uintptr_t)set;
+
+    json_object_foreach(object, name, value)
+        printf("sets      %s: %s\n", name, json_string_value(value));
 }
 
 static void show_verdict(const struct ctl *c, const json_t *verdict)
@@ -70,6 +96,7 @@ static void show_verdict(const struct ctl *c, const json_t *verdict)
                        ? json_string_value(json_object_get(verdict, "forwarded_target"))
                        : "(the path cannot be rewritten safely)");
         show_limits(json_object_get(verdict, "limits"));
+        show_headers(json_object_get(verdict, "headers_set"));
     }
 }
 
@@ -87,7 +114,9 @@ enum outcome ctl_explain(struct ctl *c)
     control_add_param(&target, "method", slice_str(c->args[0]));
     control_add_param(&target, "path", slice_str(c->args[1]));
     control_add_param(&target, "host", slice_str(host != NULL ? host : "localhost"));
-    if (as != NULL)
+    if (as == NULL && ctl_has(c, FLAG_SCOPE))
+        o = ctl_fail(c, OUTCOME_USAGE, "--scope narrows --as USER, which is missing");
+    else if (as != NULL)
         o = add_identity(c, as, &target);
     if (o == OUTCOME_OK)
         o = control_ask_json(c, "GET", buf_cstr(&target), NULL, &verdict);
