@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 enum { BACKLOG = 4096, KEEPALIVE_IDLE_S = 60, KEEPALIVE_EVERY_S = 15, KEEPALIVE_COUNT = 4 };
+enum { RESOLVE_MS = 10000 };
 
 static void set_option(int fd, int level, int name, int value)
 {
@@ -68,7 +69,7 @@ static enum err tcp_address(const char *address, struct sockaddr_any *out)
     if (slice_eq(host, SLICE("*")))
         host = SLICE("::");
     name = mem_strndup(host.p, host.n);
-    e = resolve_now(name, port, &found);
+    e = resolve_now(name, port, RESOLVE_MS, &found);
     free(name);
     if (e == ERR_OK)
         sockaddr_from_addr(&found.addrs[0], out);

@@ -1,11 +1,10 @@
-#include "net/resolve.h"
+#include "net/resolve_own.h"
 
 #include "base/alloc.h"
 #include "net/timer.h"
 
 #include <ares.h>
 #include <errno.h>
-#include <netdb.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -46,34 +45,6 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static void start(void)
 {
     CHECK(ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS);
-}
-
-static bool find_literal(const char *host, uint16_t port, struct resolved *out)
-{
-    struct addr a;
-    const struct slice name = slice_str(host);
-    const bool is_local = slice_eq_ci(name, SLICE("localhost"));
-
-    if (addr_parse(is_local ? SLICE("127.0.0.1") : name, &a) != ERR_OK)
-        return false;
-    a.port = port;
-    *out = (struct resolved){.addrs = {a}, .count = 1};
-    return true;
-}
-
-static void add_sockaddr(struct resolved *r, const struct sockaddr *sa, uint16_t port)
-{
-    struct addr a;
-
-    if (r->count == sizeof(r->addrs) / sizeof(r->addrs[0]) ||
-        (sa->sa_family != AF_INET && sa->sa_family != AF_INET6))
-        return;
-    addr_from_sockaddr(sa, &a);
-    a.port = port;
-    for (size_t i = 0; i < r->count; i++)
-        if (addr_eq(&r->addrs[i], &a))
-            return;
-    r->addrs[r->count++] = a;
 }
 
 /* Questions are answered from here only, outside of c-ares and of resolver_ask(). */
@@ -131,7 +102,7 @@ static void on_addrinfo(void *arg, int status, int timeouts, struct ares_addrinf
          n = n->ai_next) {
         const int64_t ttl_s = n->ai_ttl > 0 ? n->ai_ttl : 1;
 
-        add_sockaddr(&q->found, n->ai_addr, q->port);
+        resolved_add(&q->found, n->ai_addr, q->port);
         if (q->found.ttl_s == 0 || ttl_s < q->found.ttl_s)
             q->found.ttl_s = ttl_s;
     }
@@ -272,28 +243,10 @@ void resolver_ask(struct resolver *r, const char *host, uint16_t port,
     q->done = done;
     q->arg = arg;
     list_add_tail(&r->asking, &q->link);
-    if (find_literal(host, port, &q->found)) {
+    if (resolve_literal(host, port, &q->found)) {
         set_answered(q, ERR_OK);
         return;
     }
     ares_getaddrinfo(r->channel, host, NULL, &hints, on_addrinfo, q);
     set_timer(r);
-}
-
-enum err resolve_now(const char *host, uint16_t port, struct resolved *out)
-{
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *info = NULL;
-    int status;
-
-    if (find_literal(host, port, out))
-        return ERR_OK;
-    status = getaddrinfo(host, NULL, &hints, &info);
-    if (status != 0)
-        return status == EAI_AGAIN ? ERR_TIMEOUT : ERR_NOT_FOUND;
-    *out = (struct resolved){.ttl_s = 1};
-    for (const struct addrinfo *i = info; i != NULL; i = i->ai_next)
-        add_sockaddr(out, i->ai_addr, port);
-    freeaddrinfo(info);
-    return out->count > 0 ? ERR_OK : ERR_NOT_FOUND;
 }

@@ -26,7 +26,9 @@ struct resolved {
  */
 void resolver_ask(struct resolver *r, const char *host, uint16_t port,
                   void (*done)(void *arg, enum err e, const struct resolved *found), void *arg);
-/* Blocking, for start-up only: getaddrinfo, with ttl_s 0 for literals and 1 for names. */
-enum err resolve_now(const char *host, uint16_t port, struct resolved *out) MUST_USE;
+/* Blocks for wait_ms at most, then ERR_TIMEOUT: getaddrinfo, with ttl_s 0 for literals and 1 for
+ * names. */
+enum err resolve_now(const char *host, uint16_t port, int64_t wait_ms,
+                     struct resolved *out) MUST_USE;
 
 #endif

@@ -1,7 +1,6 @@
 #include "phase/phase.h"
 
 #include "account/endpoint.h"
-#include "base/map.h"
 #include "upstream/upstream.h"
 
 bool method_is_idempotent(struct slice method)
@@ -15,15 +14,17 @@ bool method_is_idempotent(struct slice method)
     return false;
 }
 
-static uint64_t hash_of(const struct exchange *x, enum word on)
+static uint64_t hash_of(const struct exchange *x, const struct conf_upstream *group)
 {
     char ip[ADDR_TEXT_MAX + 1];
 
-    if (on == CONF_hash_on_USER && x->who != NULL)
-        return hash_slice(x->who->user_id);
-    if (on == CONF_hash_on_PATH)
-        return hash_slice(x->path.text);
-    return hash_slice(addr_write(&x->client_addr, ip));
+    if (group->balance != CONF_balance_HASH)
+        return 0;
+    if (group->hash_on == CONF_hash_on_USER && x->who != NULL)
+        return upstream_hash(x->who->user_id);
+    if (group->hash_on == CONF_hash_on_PATH)
+        return upstream_hash(x->path.text);
+    return upstream_hash(addr_write(&x->client_addr, ip));
 }
 
 /* The last stop: our own answer, or the upstream's. */
@@ -38,7 +39,7 @@ enum next phase_serve(struct exchange *x)
     x->request.head = &x->upstream_head;
     want = (struct upstream_want){.group = group->name,
                                   .request = &x->request,
-                                  .hash = hash_of(x, group->hash_on),
+                                  .hash = hash_of(x, group),
                                   .first_byte_ms = x->route->first_byte_ms,
                                   .idle_ms = x->route->idle_ms,
                                   .total_ms = x->route->total_ms,

@@ -1,9 +1,12 @@
 #include "upstream/set.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+enum { RESOLVE_ALL_MS = 2000 };
 
 /* ------- what outlives a reload ------- */
 
@@ -102,7 +105,8 @@ bool server_set_addrs(struct server *s, const struct resolved *found)
 
 /* ------- one server ------- */
 
-static uint64_t fnv1a(struct slice s)
+/* FNV-1a */
+uint64_t upstream_hash(struct slice s)
 {
     uint64_t hash = 0xcbf29ce484222325U;
 
@@ -118,15 +122,6 @@ static void set_literal(struct server *s, struct addr addr)
     addr.port = s->port;
     one.addrs[0] = addr;
     server_set_addrs(s, &one);
-}
-
-/* A name that cannot be resolved now is no reason not to start: the monitor asks again. */
-static void resolve_first(struct server *s)
-{
-    struct resolved found = {0};
-
-    if (!server_is_resolved(s) && resolve_now(s->host.p, s->port, &found) == ERR_OK)
-        server_set_addrs(s, &found);
 }
 
 static enum err set_endpoint(struct server *s, struct arena *arena, const struct url *url,
@@ -148,9 +143,7 @@ static enum err set_endpoint(struct server *s, struct arena *arena, const struct
     if (url->scheme == URL_HTTPS)
         s->tls_name = server_name.n > 0 ? arena_dup(arena, server_name) : s->host;
     s->is_named = addr_parse(s->host, &literal) != ERR_OK;
-    if (s->is_named)
-        resolve_first(s);
-    else
+    if (!s->is_named)
         set_literal(s, literal);
     return ERR_OK;
 }
@@ -173,7 +166,7 @@ static enum err server_init(struct server *s, struct arena *arena, const struct 
     struct url url;
 
     s->name = arena_dup(arena, text);
-    s->hash = fnv1a(s->name);
+    s->hash = upstream_hash(s->name);
     s->state = carried_state(from, conf->name, text);
     if (url_parse(s->name, &url) != ERR_OK)
         return ERR_SYNTAX;
@@ -270,6 +263,25 @@ static size_t server_total(const struct conf *conf)
     return total;
 }
 
+/*
+ * A name that cannot be resolved now is no reason not to start: the monitor asks again. Nor may
+ * a slow name server hold up a reload, which everything on the control thread waits for.
+ */
+static void resolve_names(struct upstream_set *s)
+{
+    const int64_t until_ms = clock_mono_ms() + RESOLVE_ALL_MS;
+
+    for (unsigned i = 0; i < s->server_count; i++) {
+        struct server *server = &s->servers[i];
+        const int64_t left_ms = until_ms - clock_mono_ms();
+        struct resolved found = {0};
+
+        if (server->is_named && !server_is_resolved(server) && left_ms > 0 &&
+            resolve_now(server->host.p, server->port, left_ms, &found) == ERR_OK)
+            server_set_addrs(server, &found);
+    }
+}
+
 static void set_free(struct upstream_set *s)
 {
     for (unsigned i = 0; i < s->server_count; i++)
@@ -299,6 +311,7 @@ enum err upstream_set_new(const struct conf *conf, struct upstream_set *from,
             return e;
         }
     }
+    resolve_names(s);
     *out = s;
     return ERR_OK;
 }

@@ -35,6 +35,9 @@ void pools_free(struct pools *p);
 void pools_follow(struct pools *p, struct upstream_set *set);
 struct upstream_set *pools_set(struct pools *p);
 
+/* For upstream_want.hash: the same in every process, so that gateways side by side agree. */
+uint64_t upstream_hash(struct slice s);
+
 struct upstream_want {
     struct slice group;            /* name; unknown after a reload: fails with ERR_UNAVAILABLE */
     const struct message *request; /* head and body plan; lives as long as the exchange */

@@ -175,12 +175,12 @@ static void blocking_answer_knows_literals_and_hosts(void **state)
     struct resolved found;
 
     (void)state;
-    assert_int_equal(resolve_now("::1", 443, &found), ERR_OK);
+    assert_int_equal(resolve_now("::1", 443, 5000, &found), ERR_OK);
     assert_address(&found, "::1", 443);
     assert_int_equal(found.ttl_s, 0);
-    assert_int_equal(resolve_now("localhost", 443, &found), ERR_OK);
+    assert_int_equal(resolve_now("localhost", 443, 5000, &found), ERR_OK);
     assert_address(&found, "127.0.0.1", 443);
-    assert_int_not_equal(resolve_now("nowhere.invalid", 443, &found), ERR_OK);
+    assert_int_not_equal(resolve_now("nowhere.invalid", 443, 5000, &found), ERR_OK);
 }
 
 static const struct CMUnitTest TESTS[] = {
