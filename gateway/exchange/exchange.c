@@ -208,8 +208,9 @@ void exchange_on_request_body(struct exchange *x, struct slice bytes)
         x->client->ops->pause(x->client);
 }
 
-/* Trailers that name framing, routing or identity never travel (spec/security.md). */
-static bool is_forbidden_trailer(const struct field *f, void *arg)
+/* What names framing, routing or identity never travels in trailers or early hints
+ * (spec/security.md). */
+static bool is_forbidden_aside(const struct field *f, void *arg)
 {
     (void)arg;
     return header_is_reserved(f->name) || (header_flags(header_find_folded(f->name)) &
@@ -222,7 +223,7 @@ static const struct head *clean_trailers(const struct head *trailers)
     /* The head is in x's arena; cleaning it in place is what every reader wants. */
     if (trailers == NULL)
         return NULL;
-    head_remove_if((struct head *)(uintptr_t)trailers, is_forbidden_trailer, NULL);
+    head_remove_if((struct head *)(uintptr_t)trailers, is_forbidden_aside, NULL);
     return trailers->count > 0 ? trailers : NULL;
 }
 
@@ -242,8 +243,8 @@ void exchange_on_client_drained(struct exchange *x)
 static bool may_detach(const struct exchange *x)
 {
     return x->state == EXCHANGE_FORWARD && x->upstream != NULL && x->request_complete &&
-           x->route != NULL && x->route->conf->on_disconnect == CONF_on_disconnect_DETACH &&
-           !x->worker->is_draining;
+           !x->request.is_websocket && x->route != NULL &&
+           x->route->conf->on_disconnect == CONF_on_disconnect_DETACH && !x->worker->is_draining;
 }
 
 void exchange_on_client_gone(struct exchange *x, enum end_reason why)
@@ -296,6 +297,17 @@ static void start_tunnel(struct exchange *x)
     x->client->ops->tunnel(x->client);
     x->client->ops->resume(x->client);
     exchange_watch_expiry(x);
+}
+
+void exchange_on_early_hints(struct exchange *x, struct head *head)
+{
+    const struct message m = {.head = head};
+
+    if (x->client == NULL || x->request_head.version_minor == 0)
+        return;
+    head_strip_hop_by_hop(head);
+    head_remove_if(head, is_forbidden_aside, NULL);
+    x->client->ops->send_head(x->client, &m);
 }
 
 void exchange_on_response(struct exchange *x, const struct message *m)
@@ -355,15 +367,16 @@ static enum problem problem_of(enum err why)
     }
 }
 
-void exchange_on_upstream_failed(struct exchange *x, enum err why)
+void exchange_on_upstream_failed(struct exchange *x, enum err why, const char *reason)
 {
     if (x->upstream != NULL)
         x->upstream->x = NULL;
     x->upstream = NULL;
     count(x->worker->counters, METRIC_UPSTREAM_FAILURES, 1);
     if (x->response_started || x->client == NULL) {
+        x->reason = reason;
         exchange_end(x, END_UPSTREAM_BROKE);
         return;
     }
-    (void)reply_problem(x, problem_of(why), err_text(why), SLICE_NONE);
+    (void)reply_problem(x, problem_of(why), reason, SLICE_NONE);
 }

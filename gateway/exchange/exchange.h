@@ -133,18 +133,20 @@ void exchange_on_client_gone(struct exchange *x, enum end_reason why);
 void exchange_on_upstream_ready(struct exchange *x);
 /*
  * A final response head; exchange_on_response_end() follows, also when there is no body. Or 101 for
- * a websocket request (then both sides are raw). Interim ones are dropped by the codec.
+ * a websocket request (then both sides are raw).
  */
 void exchange_on_response(struct exchange *x, const struct message *m);
+/* 103, RFC 8297; other interim responses are dropped by the codec. */
+void exchange_on_early_hints(struct exchange *x, struct head *head);
 void exchange_on_response_body(struct exchange *x, struct slice bytes);
 void exchange_on_response_end(struct exchange *x, const struct head *trailers);
 void exchange_on_upstream_drained(struct exchange *x);
 /*
  * No answer, or a broken one; the leg is gone after this. why: ERR_REFUSED (could not
  * connect), ERR_UNAVAILABLE (no healthy server, or all full), ERR_TIMEOUT, ERR_CLOSED, ERR_SYNTAX,
- * ERR_TLS.
+ * ERR_TLS. reason: for the logs, lives as long as x.
  */
-void exchange_on_upstream_failed(struct exchange *x, enum err why);
+void exchange_on_upstream_failed(struct exchange *x, enum err why, const char *reason);
 
 /* ------- for phases ------- */
 

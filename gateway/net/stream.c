@@ -243,6 +243,11 @@ const struct stream_peer *stream_peer(const struct stream *s)
     return &s->peer;
 }
 
+const char *stream_tls_trouble(const struct stream *s)
+{
+    return s->tls_trouble != NULL ? s->tls_trouble : err_text(ERR_TLS);
+}
+
 struct worker *stream_worker(const struct stream *s)
 {
     return s->worker;

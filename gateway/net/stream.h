@@ -103,6 +103,8 @@ void stream_close(struct stream *s);
 void stream_finish(struct stream *s, int64_t linger_ms);
 
 const struct stream_peer *stream_peer(const struct stream *s);
+/* After ERR_TLS: what OpenSSL says of it, for the logs. Static text. */
+const char *stream_tls_trouble(const struct stream *s);
 struct worker *stream_worker(const struct stream *s);
 /* Counts for the access log: payload bytes since the stream began. */
 uint64_t stream_bytes_in(const struct stream *s);

@@ -8,6 +8,17 @@
 
 enum { PIECES_MAX = 4 };
 
+/* A certificate that was not believed has a reason of its own. */
+static const char *trouble(const SSL *ssl)
+{
+    const unsigned long error = ERR_peek_error();
+
+    if (ERR_GET_LIB(error) == ERR_LIB_SSL &&
+        ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED)
+        return X509_verify_cert_error_string(SSL_get_verify_result(ssl));
+    return ERR_reason_error_string(error);
+}
+
 /* Why OpenSSL's last call on s returned n <= 0. */
 static enum err tls_result(struct stream *s, int n)
 {
@@ -22,6 +33,7 @@ static enum err tls_result(struct stream *s, int n)
         return ERR_SYSTEM;
     default:
         s->is_tls_broken = true;
+        s->tls_trouble = trouble(s->ssl);
         return ERR_TLS;
     }
 }

@@ -69,7 +69,8 @@ struct stream {
     struct retired retired;
 
     uint64_t bytes_in, bytes_out;
-    char *server_name; /* owned, behind peer.server_name */
+    char *server_name;       /* owned, behind peer.server_name */
+    const char *tls_trouble; /* static, or NULL */
     struct stream_peer peer;
 };
 

@@ -7,6 +7,13 @@ static int64_t since(const struct exchange *x, int64_t at_us)
     return at_us > 0 ? at_us - x->began_us : -1;
 }
 
+static const char *close_reason(const struct exchange *x, enum end_reason why)
+{
+    if (why == END_COMPLETE && x->is_detached)
+        why = END_CLIENT_GONE; /* nobody saw the end */
+    return why != END_COMPLETE ? end_reason_text(why) : NULL;
+}
+
 /* Runs once at the end of every exchange, whatever happened: one access line, one count. */
 void phase_record(struct exchange *x, enum end_reason why)
 {
@@ -37,7 +44,7 @@ void phase_record(struct exchange *x, enum end_reason why)
                        .tls_version = x->peer != NULL ? x->peer->tls_version : SLICE_NONE,
                        .problem = x->has_problem ? problem_code(x->problem) : NULL,
                        .reason = x->reason,
-                       .close_reason = why != END_COMPLETE ? end_reason_text(why) : NULL,
+                       .close_reason = close_reason(x, why),
                        .status = status,
                        .request_bytes = x->request_bytes,
                        .response_bytes = x->response_bytes,

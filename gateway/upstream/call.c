@@ -35,12 +35,27 @@ static void fini(struct call *c)
     c->view = NULL;
 }
 
-static void fail(struct call *c, enum err why)
+static void fail(struct call *c, enum err why, const char *reason)
 {
     struct exchange *x = c->leg.x;
 
     fini(c);
-    exchange_on_upstream_failed(x, why);
+    exchange_on_upstream_failed(x, why, reason);
+}
+
+/* What exactly went wrong, for the logs. */
+static const char *reason_of(const struct call *c, enum err why)
+{
+    switch (why) {
+    case ERR_TLS:
+        return arena_printf(&c->leg.x->arena, "tls: %s", stream_tls_trouble(c->conn->stream)).p;
+    case ERR_TIMEOUT:
+        return c->state == CALL_CONNECTING ? "connect_timeout" : "write_timeout";
+    case ERR_SYNTAX:
+        return "malformed_answer";
+    default:
+        return err_text(why);
+    }
 }
 
 static bool is_reusable(const struct call *c, bool complete)
@@ -87,35 +102,34 @@ void call_set_deadline(struct call *c)
         timer_set(&c->conn->timer, deadline_ms(c));
 }
 
-static void log_health(struct call *c, const char *event, enum err why)
-{
-    log_warn(worker_of(c)->log, event, LOG_SLICE("group", c->group->name),
-             LOG_SLICE("server", c->server->label), LOG_ERR("cause", why));
-}
-
-static void server_failed(struct call *c, enum err why)
+static void server_failed(struct call *c, const char *reason)
 {
     if (health_request_failed(&c->server->state->health, &c->group->rules, worker_of(c)->now_ms))
-        log_health(c, "upstream.server_ejected", why);
+        log_warn(worker_of(c)->log, "upstream.server_ejected", LOG_SLICE("group", c->group->name),
+                 LOG_SLICE("server", c->server->label), LOG_STR("cause", reason));
 }
 
 void call_server_answered(struct call *c)
 {
     if (health_request_succeeded(&c->server->state->health))
-        log_health(c, "upstream.server_back", ERR_OK);
+        log_info(worker_of(c)->log, "upstream.server_back", LOG_SLICE("group", c->group->name),
+                 LOG_SLICE("server", c->server->label));
 }
 
 /* The server had its time. It is not tried again elsewhere: the client has waited long enough. */
 void call_on_time(struct call *c)
 {
-    if (c->state == CALL_WAITING)
-        server_failed(c, ERR_TIMEOUT);
-    fail(c, ERR_TIMEOUT);
+    const bool is_mute = c->state == CALL_WAITING;
+    const char *reason = is_mute ? "first_byte_timeout" : "idle_timeout";
+
+    if (is_mute)
+        server_failed(c, reason);
+    fail(c, ERR_TIMEOUT, reason);
 }
 
 static void on_total(void *arg)
 {
-    fail(arg, ERR_TIMEOUT);
+    fail(arg, ERR_TIMEOUT, "total_timeout");
 }
 
 /* ------- attempts ------- */
@@ -191,13 +205,17 @@ static void start_attempt(struct call *c, bool fresh)
 
 static bool pick_server(struct call *c)
 {
-    const struct balance_want want = {.hash = c->want.hash,
-                                      .turn = c->view->turns[c->group->index]++,
-                                      .now_ms = worker_of(c)->now_ms,
-                                      .marks = c->marks};
+    unsigned *turn = &c->view->turns[c->group->index];
+    const struct balance_want want = {
+        .hash = c->want.hash, .turn = *turn, .now_ms = worker_of(c)->now_ms, .marks = c->marks};
 
     c->server = balance_pick(c->group, &want);
-    return c->server != NULL;
+    if (c->server == NULL)
+        return false;
+    /* On from the one that was taken: who is passed over gives its share to all, not to the next.
+     */
+    *turn = (unsigned)(c->server - c->group->servers) + 1;
+    return true;
 }
 
 static bool has_sent(const struct call *c)
@@ -255,6 +273,7 @@ static bool repeat_elsewhere(struct call *c)
 void call_attempt_failed(struct call *c, enum err why)
 {
     const bool repeatable = may_repeat(c);
+    const char *reason;
 
     if (next_addr(c, why))
         return;
@@ -262,10 +281,11 @@ void call_attempt_failed(struct call *c, enum err why)
         repeat_fresh(c);
         return;
     }
+    reason = reason_of(c, why);
     if (c->state <= CALL_WAITING && !is_stale(c))
-        server_failed(c, why);
+        server_failed(c, reason);
     if (!repeatable || !repeat_elsewhere(c))
-        fail(c, why);
+        fail(c, why, reason);
 }
 
 /* ------- events ------- */
@@ -287,7 +307,7 @@ static void begin(struct call *c)
 void call_on_due(struct call *c)
 {
     if (c->failure != ERR_OK)
-        fail(c, c->failure);
+        fail(c, c->failure, err_text(c->failure));
     else if (c->state == CALL_DUE)
         begin(c);
     else if (c->owes_end && !c->is_paused)

@@ -14,7 +14,7 @@ struct check {
     struct timer timer;    /* the whole check */
     struct h1_scan scan;
     struct arena arena;
-    void (*done)(void *arg, bool is_good, enum err why);
+    void (*done)(void *arg, const char *trouble);
     void *arg;
     struct retired retired;
 };
@@ -36,10 +36,10 @@ void check_cancel(struct check *k)
     worker_retire(k->timer.worker, &k->retired, free_check);
 }
 
-static void finish(struct check *k, bool is_good, enum err why)
+static void finish(struct check *k, const char *trouble)
 {
     check_cancel(k);
-    k->done(k->arg, is_good, why);
+    k->done(k->arg, trouble);
 }
 
 static void on_open(void *arg)
@@ -60,7 +60,8 @@ static void on_open(void *arg)
     buf_fini(&out);
 }
 
-static bool is_good_status(struct check *k, struct slice bytes)
+/* NULL: good. */
+static const char *judge(struct check *k, struct slice bytes)
 {
     static const struct h1_limits limits = {.head_bytes = CHECK_HEAD_BYTES_MAX,
                                             .field_count = CHECK_FIELDS_MAX};
@@ -68,8 +69,11 @@ static bool is_good_status(struct check *k, struct slice bytes)
     struct head head;
 
     head_init(&head, &k->arena);
-    return h1_parse_response(bytes, &limits, SLICE("GET"), &head, &r) == H1_DONE &&
-           head.status >= 200 && head.status < 400;
+    if (h1_parse_response(bytes, &limits, SLICE("GET"), &head, &r) != H1_DONE)
+        return "malformed_answer";
+    if (head.status >= 200 && head.status < 400)
+        return NULL;
+    return arena_printf(&k->arena, "status %u", head.status).p;
 }
 
 /* The head is all we want; the connection is closed without reading the rest. */
@@ -78,25 +82,26 @@ static size_t on_data(void *arg, struct slice bytes)
     struct check *k = arg;
     size_t n;
     enum h1_result scanned = h1_scan_head(&k->scan, bytes, CHECK_HEAD_BYTES_MAX, false, &n);
-    bool is_good;
 
     if (scanned == H1_MORE)
         return 0;
-    is_good = scanned == H1_DONE && is_good_status(k, slice_to(bytes, n));
-    finish(k, is_good, is_good ? ERR_OK : ERR_SYNTAX);
+    finish(k, scanned == H1_DONE ? judge(k, slice_to(bytes, n)) : "malformed_answer");
     return bytes.n;
 }
 
 static void on_end(void *arg, enum err why)
 {
-    finish(arg, false, why);
+    struct check *k = arg;
+
+    finish(k, why == ERR_TLS ? arena_printf(&k->arena, "tls: %s", stream_tls_trouble(k->stream)).p
+                             : err_text(why));
 }
 
 static void on_time(void *arg)
 {
     struct check *k = arg;
 
-    finish(k, false, k->stream != NULL ? ERR_TIMEOUT : ERR_NOT_FOUND);
+    finish(k, k->stream != NULL ? err_text(ERR_TIMEOUT) : "no address");
 }
 
 static bool choose_sockaddr(const struct server *s, unsigned at, struct sockaddr_any *out)
@@ -116,7 +121,7 @@ static bool choose_sockaddr(const struct server *s, unsigned at, struct sockaddr
 }
 
 struct check *check_start(struct worker *control, struct server *s, unsigned addr,
-                          void (*done)(void *arg, bool is_good, enum err why), void *arg)
+                          void (*done)(void *arg, const char *trouble), void *arg)
 {
     static const struct stream_handler handler = {on_open, on_data, NULL, on_end};
     const struct group *g = s->group;

@@ -9,9 +9,10 @@
  */
 struct check;
 
-/* addr: which of the server's addresses, taken modulo their number. done follows later, once. */
+/* addr: which of the server's addresses, taken modulo their number. done follows later, once;
+ * trouble: NULL when good, else for the log and only within the call. */
 struct check *check_start(struct worker *control, struct server *s, unsigned addr,
-                          void (*done)(void *arg, bool is_good, enum err why), void *arg);
+                          void (*done)(void *arg, const char *trouble), void *arg);
 /* done is not called. */
 void check_cancel(struct check *k);
 

@@ -108,6 +108,8 @@ static size_t take_head(struct call *c, struct slice bytes)
         take_final(c, head, &r, n < bytes.n);
     else if (++c->interim > RESPONSE_INTERIM_MAX)
         call_attempt_failed(c, ERR_SYNTAX);
+    else if (head->status == 103)
+        exchange_on_early_hints(c->leg.x, head);
     return n;
 }
 

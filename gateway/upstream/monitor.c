@@ -35,30 +35,30 @@ struct upstream_monitor {
 
 /* ------- active checks ------- */
 
-static void log_state(struct watch *w, enum err why)
+static void log_state(struct watch *w, const char *trouble)
 {
     struct log *log = w->monitor->control->log;
     const struct server *s = w->server;
 
     if (atomic_load(&s->state->health.is_down))
         log_warn(log, "upstream.server_down", LOG_SLICE("group", s->group->name),
-                 LOG_SLICE("server", s->label), LOG_ERR("cause", why));
+                 LOG_SLICE("server", s->label), LOG_STR("cause", trouble));
     else
         log_info(log, "upstream.server_up", LOG_SLICE("group", s->group->name),
                  LOG_SLICE("server", s->label));
 }
 
-static void on_checked(void *arg, bool is_good, enum err why)
+static void on_checked(void *arg, const char *trouble)
 {
     struct watch *w = arg;
     const struct group *g = w->server->group;
 
     w->check = NULL;
-    if (!is_good)
+    if (trouble != NULL)
         w->addr_at++;
-    if (health_check_result(&w->server->state->health, &w->seen, &g->rules, is_good,
+    if (health_check_result(&w->server->state->health, &w->seen, &g->rules, trouble == NULL,
                             w->monitor->control->now_ms))
-        log_state(w, why);
+        log_state(w, trouble);
     timer_set(&w->check_timer, g->health_interval_ms);
 }
 

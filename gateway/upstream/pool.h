@@ -26,7 +26,7 @@ struct view {
     bool is_current; /* otherwise connections are closed after use */
     struct upstream_set *set;
     struct pool *pools; /* by server->index */
-    unsigned *turns;    /* by group->index, for round robin */
+    unsigned *turns;    /* by group->index: the server to begin with, for round robin */
 };
 
 struct pools {

@@ -94,7 +94,7 @@ static void send_head(struct leg *leg, const struct message *m)
     c->is_chunked_answer = framing == H1_FRAMING_CHUNKED;
     c->must_close |= c->worker->is_draining && m->head->status >= 200;
     buf_init(&text);
-    h1_write_response(&text, m->head, framing, m->length, c->must_close && !m->is_websocket);
+    h1_write_response(&text, m->head, framing, m->length, c->must_close && m->head->status >= 200);
     stream_write(c->stream, buf_slice(&text));
     buf_fini(&text);
 }

@@ -229,8 +229,9 @@ HELPER void url_of_nobody(char out[64])
 struct fake {
     struct exchange x;
     struct head head; /* of the request */
-    unsigned ready, responses, ends, failures, drained;
+    unsigned ready, hints, responses, ends, failures, drained;
     enum err why;
+    const char *reason;
     unsigned status;
     struct message response;
     struct head response_head;
@@ -308,12 +309,19 @@ void exchange_on_upstream_drained(struct exchange *x)
     fake_of(x)->drained++;
 }
 
-void exchange_on_upstream_failed(struct exchange *x, enum err why)
+void exchange_on_early_hints(struct exchange *x, struct head *head)
+{
+    assert_int_equal(head->status, 103);
+    fake_of(x)->hints++;
+}
+
+void exchange_on_upstream_failed(struct exchange *x, enum err why, const char *reason)
 {
     struct fake *f = fake_of(x);
 
     f->failures++;
     f->why = why;
+    f->reason = reason;
     f->x.upstream = NULL;
 }
 

@@ -390,6 +390,7 @@ static void gives_up_without_a_first_byte(void **state)
     fake_finish(s->b, s->f);
     assert_int_equal(s->f->why, ERR_TIMEOUT);
     assert_in_range(clock_mono_ms() - began, 60, 1000);
+    assert_string_equal(s->f->reason, "first_byte_timeout");
     assert_int_equal(atomic_load(&s->peers[1]->connections), 0);
 }
 
@@ -550,6 +551,8 @@ static void row_20_one_dead_server_holds_up_no_more_than_a_few_requests(void **s
         assert_int_equal(get(s->b, "/x", NULL, NULL, 0), 200);
     /* health.fall requests waited 100 ms each; then it rests. */
     assert_int_equal(atomic_load(&s->b->w->counters->values[METRIC_UPSTREAM_RETRIES]), 3);
+    /* And its share goes to both of the others. */
+    assert_in_range(atomic_load(&s->peers[0]->requests), 29, 31);
     hole_close(&hole);
 }
 

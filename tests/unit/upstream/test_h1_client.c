@@ -149,13 +149,14 @@ static void tells_the_length_of_a_head_answer(void **state)
     assert_int_equal(connections_after_second(s), 1);
 }
 
-static void drops_interim_answers(void **state)
+static void hands_on_early_hints_and_drops_other_interim_answers(void **state)
 {
     struct stage *s = *state;
 
     answer = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n"
              "HTTP/1.1 204 No Content\r\n\r\n";
     ask(s, "GET");
+    assert_int_equal(s->f->hints, 1);
     assert_int_equal(s->f->responses, 1);
     assert_int_equal(s->f->status, 204);
     assert_int_equal(connections_after_second(s), 1);
@@ -451,7 +452,7 @@ int main(void)
         ON_STAGE(reads_until_close),
         ON_STAGE(reports_an_answer_cut_short),
         ON_STAGE(tells_the_length_of_a_head_answer),
-        ON_STAGE(drops_interim_answers),
+        ON_STAGE(hands_on_early_hints_and_drops_other_interim_answers),
         ON_STAGE(refuses_endless_interim_answers),
         ON_STAGE(refuses_two_lengths),
         ON_STAGE(refuses_length_with_transfer_encoding),

@@ -173,6 +173,7 @@ static void refuses_a_certificate_for_another_name(void **state)
     s->b->groups[0].server_name = SLICE("other.test");
     ask(s);
     assert_int_equal(s->f->why, ERR_TLS);
+    assert_string_equal(s->f->reason, "tls: hostname mismatch");
     assert_int_equal(atomic_load(&s->p->requests), 0);
 }
 
