@@ -36,9 +36,13 @@ static void add_security(struct exchange *x, struct head *head)
         return;
     add_if_absent(head, SLICE("X-Content-Type-Options"), SLICE("nosniff"));
     add_if_absent(head, SLICE("Referrer-Policy"), SLICE("no-referrer"));
-    if (x->is_secure && conf->hsts_ms > 0)
-        add_if_absent(head, SLICE("Strict-Transport-Security"),
-                      arena_printf(&x->arena, "max-age=%lld", (long long)conf->hsts_ms / 1000));
+    if (x->is_secure && conf->hsts_ms > 0) {
+        char room[U64_DIGITS];
+        const struct slice parts[] = {SLICE("max-age="),
+                                      slice_from_u64((uint64_t)conf->hsts_ms / 1000, room)};
+
+        add_if_absent(head, SLICE("Strict-Transport-Security"), arena_join(&x->arena, parts, 2));
+    }
 }
 
 static void add_date(struct exchange *x, struct head *head)

@@ -8,7 +8,8 @@ enum { SDK_PATIENCE_MS = 60 * 1000 };
 /* Length before each part, so that no two keys share a text (incidents K6). */
 static void add_part(struct buf *b, struct slice part)
 {
-    buf_printf(b, "%zu:", part.n);
+    buf_add_u64(b, part.n);
+    buf_add_char(b, ':');
     buf_add(b, part);
 }
 
@@ -72,27 +73,34 @@ static int64_t whole_seconds(int64_t ms)
     return ms <= 1000 ? 1 : (ms + 999) / 1000;
 }
 
+/* "default";<first>=<n>;<second>=<m> */
+static struct slice two_numbers(struct exchange *x, struct slice first, uint64_t n,
+                                struct slice second, uint64_t m)
+{
+    char n_room[U64_DIGITS], m_room[U64_DIGITS];
+    const struct slice parts[] = {SLICE("\"default\";"), first, slice_from_u64(n, n_room), second,
+                                  slice_from_u64(m, m_room)};
+
+    return arena_join(&x->arena, parts, sizeof(parts) / sizeof(parts[0]));
+}
+
 /* RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-10), and the older family.
  */
 static void add_headers(struct exchange *x)
 {
     const struct limit_verdict *v = &x->limit;
-    const struct limit_rule *rule = &x->limit_rules[v->rule];
-    int64_t reset_s = (v->reset_ms + 999) / 1000;
+    const struct limit_window *window = &x->limit_rules[v->rule].windows[v->window];
+    uint64_t reset_s = (uint64_t)(v->reset_ms + 999) / 1000;
 
     reply_add(x, SLICE("RateLimit-Policy"),
-              arena_printf(&x->arena, "\"default\";q=%llu;w=%lld",
-                           (unsigned long long)rule->windows[v->window].units,
-                           (long long)(rule->windows[v->window].period_ms / 1000)));
+              two_numbers(x, SLICE("q="), window->units, SLICE(";w="),
+                          (uint64_t)window->period_ms / 1000));
     reply_add(x, SLICE("RateLimit"),
-              arena_printf(&x->arena, "\"default\";r=%llu;t=%lld", (unsigned long long)v->remaining,
-                           (long long)reset_s));
-    reply_add(x, SLICE("X-RateLimit-Limit"),
-              arena_printf(&x->arena, "%llu", (unsigned long long)v->limit));
-    reply_add(x, SLICE("X-RateLimit-Remaining"),
-              arena_printf(&x->arena, "%llu", (unsigned long long)v->remaining));
+              two_numbers(x, SLICE("r="), v->remaining, SLICE(";t="), reset_s));
+    reply_add(x, SLICE("X-RateLimit-Limit"), arena_number(&x->arena, v->limit));
+    reply_add(x, SLICE("X-RateLimit-Remaining"), arena_number(&x->arena, v->remaining));
     reply_add(x, SLICE("X-RateLimit-Reset"),
-              arena_printf(&x->arena, "%lld", (long long)clock_wall_s() + (long long)reset_s));
+              arena_number(&x->arena, (uint64_t)clock_wall_s() + reset_s));
 }
 
 static enum next refuse(struct exchange *x)
@@ -104,7 +112,7 @@ static enum next refuse(struct exchange *x)
                                 .user = x->who != NULL ? x->who->user_id : SLICE_NONE,
                                 .route = x->route->name});
     reply_add(x, SLICE("Retry-After"),
-              arena_printf(&x->arena, "%lld", (long long)whole_seconds(x->limit.retry_ms)));
+              arena_number(&x->arena, (uint64_t)whole_seconds(x->limit.retry_ms)));
     /* SDKs try again by themselves, after a second when told to wait for long: better not. */
     if (x->limit.retry_ms > SDK_PATIENCE_MS)
         reply_add(x, SLICE("X-Should-Retry"), SLICE("false"));

@@ -149,7 +149,9 @@ static void on_lost(void *arg, enum err why)
 
 static void add_bulk(struct buf *b, struct slice s)
 {
-    buf_printf(b, "$%zu\r\n", s.n);
+    buf_add_char(b, '$');
+    buf_add_u64(b, s.n);
+    buf_add(b, SLICE("\r\n"));
     buf_add(b, s);
     buf_add(b, SLICE("\r\n"));
 }
@@ -173,7 +175,9 @@ static void enqueue(struct link *l, struct call *call)
 static void send_script(struct link *l, struct call *call, bool by_hash)
 {
     call->is_by_hash = by_hash;
-    buf_printf(&l->out, "*%zu\r\n", call->tail_args + 2);
+    buf_add_char(&l->out, '*');
+    buf_add_u64(&l->out, call->tail_args + 2);
+    buf_add(&l->out, SLICE("\r\n"));
     add_bulk(&l->out, by_hash ? SLICE("EVALSHA") : SLICE("EVAL"));
     add_bulk(&l->out, by_hash ? script_sha1(call->script) : script_text(call->script));
     buf_add(&l->out, slice_of(call->tail, call->tail_bytes));
@@ -263,12 +267,12 @@ bool link_script(struct link *l, enum script script, const struct slice *keys, s
 {
     struct buf tail;
     struct call *call;
-    char number[24];
+    char number[U64_DIGITS];
 
     if (!takes_calls(l))
         return false;
     buf_init(&tail);
-    add_bulk(&tail, slice_of(number, (size_t)snprintf(number, sizeof(number), "%zu", key_count)));
+    add_bulk(&tail, slice_from_u64(key_count, number));
     for (size_t i = 0; i < key_count; i++)
         add_bulk(&tail, keys[i]);
     for (size_t i = 0; i < arg_count; i++)

@@ -156,7 +156,9 @@ struct store *store_new(struct worker *w, const struct store_conf *conf)
     cache_init(&s->cache, conf->cache_entries);
     list_init(&s->questions);
     map_init(&s->flights);
-    take_init(s);
+    map_init(&s->takes);
+    list_init(&s->take_order);
+    spent_init(s);
     used_init(s);
     watch_init(s);
     s->tracking = tracking_new(w, &s->endpoint, s->tracked, KEYSPACE_TRACKED, &tracking_events, s);
@@ -186,7 +188,8 @@ void store_free(struct store *s)
     tracking_free(s->tracking);
     watch_fini(s);
     used_fini(s);
-    take_fini(s);
+    spent_fini(s);
+    map_fini(&s->takes);
     map_fini(&s->flights);
     cache_fini(&s->cache);
     endpoint_fini(&s->endpoint);

@@ -33,6 +33,8 @@ struct store *store_new(struct worker *w, const struct store_conf *conf);
 /* Ops that still wait are let go: done is not called, store_cancel() stays safe. */
 void store_free(struct store *s);
 
+struct limit_verdict;
+
 struct store_op {
     void (*done)(struct store_op *op); /* set by the caller */
     void *arg;                         /* the caller's */
@@ -48,6 +50,7 @@ struct store_op {
     struct store *store;
     struct list link;
     void *pending;
+    struct limit_verdict *verdict; /* of store_take */
 };
 void store_cancel(struct store_op *op);   /* safe at any time, also when idle */
 void store_op_clear(struct store_op *op); /* drops the references */
@@ -84,9 +87,11 @@ struct limit_verdict {
     int64_t retry_ms; /* until one such request fits; when refused */
 };
 /*
- * Takes cost from every window of every rule, or from none: one script, one round
- * trip, Redis time. True when known at once: a digest remembered as empty until T, or
- * Redis away (op->e ERR_UNAVAILABLE). The verdict lives in *verdict, owned by the caller.
+ * Takes cost from every window of every rule, or from none: one script, Redis time. True
+ * when known at once: a window remembered as empty until T, a unit left of what a busy set of
+ * rules took a moment ahead, or Redis away (op->e ERR_UNAVAILABLE). Equal questions share a round
+ * trip. Whatever is admitted was handed out by Redis before: the bound holds over all gateways. The
+ * verdict lives in *verdict, owned by the caller.
  */
 bool store_take(struct store *s, const struct limit_rule *rules, size_t count,
                 struct limit_verdict *verdict, struct store_op *op) MUST_USE;

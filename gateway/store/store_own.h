@@ -6,7 +6,7 @@
 #include "store/store.h"
 #include "store/tracking.h"
 
-/* The inside of a store, shared by store.c, find.c, take.c, used.c and watch.c. */
+/* The inside of a store, shared by store.c, find.c, take.c, spent.c, used.c and watch.c. */
 
 /*
  * Something asked of Redis on behalf of ops; op->pending points here while op waits.
@@ -45,7 +45,9 @@ struct store {
     struct list questions;
     struct map flights; /* name -> struct lookup that others may join */
 
-    struct map spent; /* digest -> struct spent */
+    struct map takes;       /* digests -> struct take */
+    struct list take_order; /* last used first */
+    struct map spent;       /* digest -> struct spent */
     struct list spent_order;
     struct map used; /* key id -> struct key_use */
     struct timer used_timer;
@@ -69,8 +71,14 @@ void op_finish(struct store_op *op, enum err e);
 void question_open(struct store *s, struct question *q);
 void question_close(struct question *q);
 
-void take_init(struct store *s);
-void take_fini(struct store *s);
+bool is_same_window(const struct limit_window *a, const struct limit_window *b);
+void spent_init(struct store *s);
+void spent_fini(struct store *s);
+/* A refusal of rule; what it says lives on for a while. */
+void spent_put(struct store *s, const struct limit_rule *rule, const struct limit_verdict *v);
+/* True: rule, the index-th of a question, is known to refuse, as *v says. */
+bool is_spent(struct store *s, const struct limit_rule *rule, size_t index,
+              struct limit_verdict *v);
 void used_init(struct store *s);
 void used_fini(struct store *s);
 void watch_init(struct store *s);

@@ -7,102 +7,104 @@
 #include <stdlib.h>
 
 /*
- * Limits: one script takes from every window or from none. A window that refused is
- * remembered until it can admit the same cost again, so a hammered one costs no
- * round trip. Time only makes a window fuller at the moment Redis named, and nobody
- * else can, so remembering never admits and refuses a little longer at most.
+ * Limits: one script takes from every window or from none. Equal requests that come
+ * while it runs wait and are asked for together; those of a busy key are taken a little
+ * ahead (a lease), so that a hot key does not cost a round trip a request. Redis decides how
+ * much, charges it as used at the end of CHARGED_MS, and what is left when LEASE_MS have
+ * passed is forfeited: never is a unit admitted that Redis has not handed out.
  */
-enum { SPENT_MAX = 4096, SPENT_MS_MAX = 10000 };
+enum { TAKES_MAX = 2048, LEASE_MS = 25, CHARGED_MS = 2 * LEASE_MS, AHEAD_MAX = 4096 };
 
-struct spent {
-    struct list link; /* in store->spent_order, newest first */
-    unsigned char digest[32];
-    struct limit_window window; /* as it was asked: a changed limit is asked again */
-    size_t index;
-    uint64_t cost, limit, remaining;
-    int64_t believed_until_ms, retry_at_ms, whole_at_ms; /* monotonic */
-};
-
+/* A set of rules with its allowance here. Lives on between questions, to know a busy one. */
 struct take {
     struct question q;
+    struct list link; /* in store->take_order, last used first */
     struct store *store;
-    struct limit_verdict *verdict; /* the asker's: touched only while its op waits */
+    bool is_asked;
+    bool is_known; /* found in store->takes; otherwise it ends with its answer */
+    uint64_t need, ahead;
+    int64_t asked_ms;             /* monotonic */
+    uint64_t wanted;              /* requests since then */
+    uint64_t left;                /* granted and not handed out */
+    struct limit_verdict verdict; /* as the last answer says, when all of it is handed out */
     size_t count;
     struct limit_rule rules[];
 };
 
-static struct slice digest_of(const unsigned char digest[32])
+/* Digests side by side are the name. */
+static struct slice name_of(const struct limit_rule *rules, size_t count,
+                            char out[LIMIT_RULES_MAX * 32])
 {
-    return slice_of(digest, 32);
+    for (size_t i = 0; i < count; i++)
+        memcpy(out + i * 32, rules[i].digest, 32);
+    return slice_of(out, count * 32);
 }
 
-static void spent_drop(struct store *s, struct spent *m)
+static bool has_same_terms(const struct limit_rule *a, const struct limit_rule *b)
 {
-    map_remove(&s->spent, digest_of(m->digest));
-    list_remove(&m->link);
-    free(m);
-}
-
-static bool is_same_window(const struct limit_window *a, const struct limit_window *b)
-{
-    return a->units == b->units && a->burst == b->burst && a->period_ms == b->period_ms &&
-           a->is_sliding == b->is_sliding;
-}
-
-static void spent_put(struct store *s, const struct limit_rule *rule, const struct limit_verdict *v)
-{
-    struct spent *m = map_get(&s->spent, digest_of(rule->digest));
-    int64_t now = s->worker->now_ms;
-    int64_t believed = v->retry_ms < SPENT_MS_MAX ? v->retry_ms : SPENT_MS_MAX;
-
-    if (v->retry_ms <= 0)
-        return;
-    if (m != NULL)
-        spent_drop(s, m);
-    if (s->spent.count >= SPENT_MAX)
-        spent_drop(s, LIST_ITEM(s->spent_order.prev, struct spent, link));
-    m = mem_zalloc(sizeof(*m));
-    *m = (struct spent){.window = rule->windows[v->window],
-                        .index = v->window,
-                        .cost = rule->cost,
-                        .limit = v->limit,
-                        .remaining = v->remaining,
-                        .believed_until_ms = now + believed,
-                        .retry_at_ms = now + v->retry_ms,
-                        .whole_at_ms = now + v->reset_ms};
-    memcpy(m->digest, rule->digest, sizeof(m->digest));
-    list_add_head(&s->spent_order, &m->link);
-    map_put(&s->spent, digest_of(m->digest), m);
-}
-
-static bool is_spent(struct store *s, const struct limit_rule *rule, size_t index,
-                     struct limit_verdict *v)
-{
-    struct spent *m = s->spent.count > 0 ? map_get(&s->spent, digest_of(rule->digest)) : NULL;
-    int64_t now = s->worker->now_ms;
-
-    if (m == NULL)
+    if (a->cost != b->cost || a->window_count != b->window_count)
         return false;
-    if (now >= m->believed_until_ms) {
-        spent_drop(s, m);
-        return false;
-    }
-    if (rule->cost < m->cost || m->index >= rule->window_count ||
-        !is_same_window(&rule->windows[m->index], &m->window))
-        return false;
-    *v = (struct limit_verdict){.allowed = false,
-                                .rule = index,
-                                .window = m->index,
-                                .limit = m->limit,
-                                .remaining = m->remaining,
-                                .reset_ms = m->whole_at_ms > now ? m->whole_at_ms - now : 0,
-                                .retry_ms = m->retry_at_ms - now};
+    for (size_t i = 0; i < a->window_count; i++)
+        if (!is_same_window(&a->windows[i], &b->windows[i]))
+            return false;
     return true;
 }
 
-/* {allowed, rule, window, limit, remaining, reset_ms, retry_ms}, as limit.lua says. */
+static void take_free(struct take *t)
+{
+    list_remove(&t->link);
+    question_close(&t->q);
+    free(t);
+}
+
+/* Not found any more; what still waits is answered. */
+static void forget(struct take *t)
+{
+    char name[LIMIT_RULES_MAX * 32];
+
+    map_remove(&t->store->takes, name_of(t->rules, t->count, name));
+    list_remove(&t->link);
+    t->is_known = false;
+    if (!t->is_asked)
+        take_free(t);
+}
+
+static struct take *take_new(struct store *s, const struct limit_rule *rules, size_t count,
+                             struct slice name)
+{
+    struct take *t = mem_alloc(sizeof(*t) + count * sizeof(rules[0]));
+
+    if (s->takes.count >= TAKES_MAX)
+        forget(LIST_ITEM(s->take_order.prev, struct take, link));
+    *t = (struct take){.store = s, .count = count, .is_known = true};
+    memcpy(t->rules, rules, count * sizeof(rules[0]));
+    map_put(&s->takes, name, t);
+    list_add_head(&s->take_order, &t->link);
+    question_open(s, &t->q);
+    return t;
+}
+
+static struct take *find(struct store *s, const struct limit_rule *rules, size_t count)
+{
+    char room[LIMIT_RULES_MAX * 32];
+    struct slice name = name_of(rules, count, room);
+    struct take *t = map_get(&s->takes, name);
+    bool is_same = t != NULL;
+
+    for (size_t i = 0; is_same && i < count; i++)
+        is_same = has_same_terms(&t->rules[i], &rules[i]);
+    if (t != NULL && !is_same)
+        forget(t); /* the limit was changed */
+    if (!is_same)
+        return take_new(s, rules, count, name);
+    list_remove(&t->link);
+    list_add_head(&s->take_order, &t->link);
+    return t;
+}
+
+/* {granted, rule, window, limit, remaining, reset_ms, retry_ms}, as limit.lua says. */
 static enum err read_verdict(const struct take *t, const struct redisReply *reply,
-                             struct limit_verdict *out)
+                             uint64_t *granted, struct limit_verdict *out)
 {
     int64_t n[7];
 
@@ -112,9 +114,11 @@ static enum err read_verdict(const struct take *t, const struct redisReply *repl
         if (!reply_number(reply_at(reply, i), &n[i]) || n[i] < 0)
             return ERR_SYNTAX;
     }
-    if (n[0] > 1 || (size_t)n[1] >= t->count || (size_t)n[2] >= t->rules[n[1]].window_count)
+    if ((uint64_t)n[0] > t->need + t->ahead || (size_t)n[1] >= t->count ||
+        (size_t)n[2] >= t->rules[n[1]].window_count)
         return ERR_SYNTAX;
-    *out = (struct limit_verdict){.allowed = n[0] == 1,
+    *granted = (uint64_t)n[0];
+    *out = (struct limit_verdict){.allowed = n[0] > 0,
                                   .rule = (size_t)n[1],
                                   .window = (size_t)n[2],
                                   .limit = (uint64_t)n[3],
@@ -124,60 +128,114 @@ static enum err read_verdict(const struct take *t, const struct redisReply *repl
     return ERR_OK;
 }
 
+static void hand_one(struct take *t, struct limit_verdict *out)
+{
+    t->left--;
+    *out = t->verdict;
+    out->remaining += t->left * t->rules[t->verdict.rule].cost;
+}
+
+/* To those who wait, in their order, until there is no more. */
+static void hand_out(struct take *t, enum err e)
+{
+    while (!list_is_empty(&t->q.ops)) {
+        struct store_op *op = LIST_ITEM(t->q.ops.next, struct store_op, link);
+
+        if (e == ERR_OK && !t->verdict.allowed)
+            *op->verdict = t->verdict;
+        else if (e == ERR_OK && t->left > 0)
+            hand_one(t, op->verdict);
+        else if (e == ERR_OK)
+            return;
+        op_finish(op, e);
+    }
+}
+
+static bool ask(struct take *t);
+
 static void on_reply(void *arg, const struct redisReply *reply)
 {
     struct take *t = arg;
-    struct limit_verdict v;
-    enum err e = reply != NULL && read_verdict(t, reply, &v) == ERR_OK ? ERR_OK : ERR_UNAVAILABLE;
+    enum err e = ERR_UNAVAILABLE;
 
-    if (e == ERR_OK && !v.allowed)
-        spent_put(t->store, &t->rules[v.rule], &v);
-    question_close(&t->q);
-    if (!list_is_empty(&t->q.ops)) {
-        if (e == ERR_OK)
-            *t->verdict = v;
-        op_finish(LIST_ITEM(t->q.ops.next, struct store_op, link), e);
-    }
-    free(t);
+    t->left = 0;
+    if (reply != NULL && read_verdict(t, reply, &t->left, &t->verdict) == ERR_OK)
+        e = ERR_OK;
+    if (e == ERR_OK && !t->verdict.allowed)
+        spent_put(t->store, &t->rules[t->verdict.rule], &t->verdict);
+    hand_out(t, e);
+    if (!list_is_empty(&t->q.ops) && ask(t))
+        return;
+    hand_out(t, ERR_UNAVAILABLE);
+    t->is_asked = false;
+    if (!t->is_known)
+        take_free(t);
 }
 
-static struct slice number(struct arena *a, uint64_t n)
-{
-    return arena_printf(a, "%llu", (unsigned long long)n);
-}
+enum { ARGS_MAX = 3 + LIMIT_RULES_MAX * (2 + 4 * LIMIT_WINDOWS_MAX) };
 
-enum { ARGS_MAX = LIMIT_RULES_MAX * (2 + 4 * LIMIT_WINDOWS_MAX) };
-
-static size_t write_args(struct store *s, const struct limit_rule *rules, size_t count,
-                         struct slice *keys, struct slice *args)
+static size_t write_args(const struct take *t, struct slice *keys, struct slice *args)
 {
-    struct arena *a = store_names(s);
+    struct arena *a = store_names(t->store);
     size_t n = 0;
 
-    for (size_t i = 0; i < count; i++) {
-        const struct limit_rule *rule = &rules[i];
+    args[n++] = arena_number(a, t->need);
+    args[n++] = arena_number(a, t->ahead);
+    args[n++] = arena_number(a, CHARGED_MS * 1000);
+    for (size_t i = 0; i < t->count; i++) {
+        const struct limit_rule *rule = &t->rules[i];
 
-        keys[i] = keyspace_limit(&s->keys, a, rule->digest);
-        args[n++] = number(a, rule->cost);
-        args[n++] = number(a, rule->window_count);
+        keys[i] = keyspace_limit(&t->store->keys, a, rule->digest);
+        args[n++] = arena_number(a, rule->cost);
+        args[n++] = arena_number(a, rule->window_count);
         for (size_t j = 0; j < rule->window_count; j++) {
             const struct limit_window *w = &rule->windows[j];
 
             args[n++] = w->is_sliding ? SLICE("s") : SLICE("g");
-            args[n++] = number(a, w->units);
-            args[n++] = number(a, w->burst);
-            args[n++] = number(a, (uint64_t)w->period_ms);
+            args[n++] = arena_number(a, w->units);
+            args[n++] = arena_number(a, w->burst);
+            args[n++] = arena_number(a, (uint64_t)w->period_ms);
         }
     }
     return n;
 }
 
+static uint64_t at_most(uint64_t n, uint64_t most)
+{
+    return n < most ? n : most;
+}
+
+/* What three quarters of a lease would use up at the rate since the last question. */
+static uint64_t guess_ahead(const struct take *t)
+{
+    int64_t passed = t->store->worker->now_ms - t->asked_ms;
+    uint64_t twice = at_most(2 * t->wanted, AHEAD_MAX);
+
+    if (t->asked_ms == 0 || passed > 2 * LEASE_MS)
+        return 0;
+    return passed > 0 ? at_most(t->wanted * LEASE_MS * 3 / 4 / (uint64_t)passed, twice) : twice;
+}
+
+/* For all that wait. */
 static bool ask(struct take *t)
 {
     struct slice keys[LIMIT_RULES_MAX], args[ARGS_MAX];
-    size_t n = write_args(t->store, t->rules, t->count, keys, args);
+    size_t n;
 
+    t->need = 0;
+    for (struct list *op = t->q.ops.next; op != &t->q.ops; op = op->next)
+        t->need++;
+    t->ahead = guess_ahead(t);
+    t->asked_ms = t->store->worker->now_ms;
+    t->wanted = 0;
+    n = write_args(t, keys, args);
     return link_script(t->store->link, SCRIPT_LIMIT, keys, t->count, args, n, on_reply, t);
+}
+
+static bool has_lease(const struct take *t)
+{
+    return !t->is_asked && t->left > 0 && t->ahead > 0 &&
+           t->store->worker->now_ms < t->asked_ms + LEASE_MS;
 }
 
 bool store_take(struct store *s, const struct limit_rule *rules, size_t count,
@@ -194,28 +252,18 @@ bool store_take(struct store *s, const struct limit_rule *rules, size_t count,
             return true;
         }
     }
-    t = mem_alloc(sizeof(*t) + count * sizeof(rules[0]));
-    *t = (struct take){.store = s, .verdict = verdict, .count = count};
-    memcpy(t->rules, rules, count * sizeof(rules[0]));
-    if (!ask(t)) {
-        free(t);
-        op->e = ERR_UNAVAILABLE;
+    t = find(s, rules, count);
+    t->wanted++;
+    if (has_lease(t)) {
+        hand_one(t, verdict);
+        op->was_cached = true;
         return true;
     }
-    question_open(s, &t->q);
+    op->verdict = verdict;
     op_wait(&t->q, op);
-    return false;
-}
-
-void take_init(struct store *s)
-{
-    map_init(&s->spent);
-    list_init(&s->spent_order);
-}
-
-void take_fini(struct store *s)
-{
-    while (!list_is_empty(&s->spent_order))
-        spent_drop(s, LIST_ITEM(s->spent_order.next, struct spent, link));
-    map_fini(&s->spent);
+    if (t->is_asked || (t->is_asked = ask(t)))
+        return false;
+    store_cancel(op);
+    op->e = ERR_UNAVAILABLE;
+    return true;
 }

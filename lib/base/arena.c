@@ -93,6 +93,23 @@ struct slice arena_dup(struct arena *a, struct slice s)
     return slice_of(copy, s.n);
 }
 
+struct slice arena_join(struct arena *a, const struct slice *parts, size_t count)
+{
+    size_t n = 0;
+    char *text, *at;
+
+    for (size_t i = 0; i < count; i++)
+        n += parts[i].n;
+    at = text = arena_alloc(a, n + 1);
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].n > 0)
+            memcpy(at, parts[i].p, parts[i].n);
+        at += parts[i].n;
+    }
+    *at = '\0';
+    return slice_of(text, n);
+}
+
 struct slice arena_printf(struct arena *a, const char *format, ...)
 {
     va_list args, again;
@@ -108,4 +125,11 @@ struct slice arena_printf(struct arena *a, const char *format, ...)
     va_end(again);
     va_end(args);
     return slice_of(text, (size_t)n);
+}
+
+struct slice arena_number(struct arena *a, uint64_t n)
+{
+    char room[U64_DIGITS];
+
+    return arena_dup(a, slice_from_u64(n, room));
 }

@@ -28,8 +28,13 @@ void *arena_zalloc(struct arena *a, size_t n) __attribute__((returns_nonnull));
 /* A copy of s, followed by a NUL that is not counted. */
 struct slice arena_dup(struct arena *a, struct slice s);
 
+/* The parts in a row, followed by a NUL that is not counted. */
+struct slice arena_join(struct arena *a, const struct slice *parts, size_t count);
 /* As printf, the result followed by a NUL that is not counted. */
 struct slice arena_printf(struct arena *a, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* n in decimal digits. */
+struct slice arena_number(struct arena *a, uint64_t n);
 
 #endif

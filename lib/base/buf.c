@@ -60,6 +60,13 @@ void buf_add_char(struct buf *b, char c)
     b->n++;
 }
 
+void buf_add_u64(struct buf *b, uint64_t n)
+{
+    char room[U64_DIGITS];
+
+    buf_add(b, slice_from_u64(n, room));
+}
+
 void buf_printf(struct buf *b, const char *format, ...)
 {
     va_list args, again;

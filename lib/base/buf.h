@@ -29,6 +29,8 @@ void buf_commit(struct buf *b, size_t n);
 
 void buf_add(struct buf *b, struct slice s);
 void buf_add_char(struct buf *b, char c);
+/* n in decimal. */
+void buf_add_u64(struct buf *b, uint64_t n);
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Drops n bytes at the front, at most all. Keeps the memory. */

@@ -81,3 +81,14 @@ bool slice_u64(struct slice s, uint64_t max, uint64_t *out)
     *out = value;
     return true;
 }
+
+struct slice slice_from_u64(uint64_t n, char room[U64_DIGITS])
+{
+    size_t at = U64_DIGITS;
+
+    do {
+        room[--at] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n > 0);
+    return slice_of(room + at, U64_DIGITS - at);
+}

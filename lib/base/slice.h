@@ -78,4 +78,8 @@ struct slice slice_cut(struct slice *rest, char c);
 /* Digits only, no sign, no space, at most max; otherwise false and *out is untouched. */
 bool slice_u64(struct slice s, uint64_t max, uint64_t *out);
 
+/* n in decimal, written to the end of room. */
+enum { U64_DIGITS = 20 };
+struct slice slice_from_u64(uint64_t n, char room[U64_DIGITS]);
+
 #endif

@@ -34,15 +34,11 @@ static void add_fields(struct buf *out, const struct head *head)
             add_field(out, head->fields[i].name, head->fields[i].value);
 }
 
-static void add_length(struct buf *out, uint64_t bytes)
+static void add_length(struct buf *out, uint64_t n)
 {
-    char text[20];
-    size_t at = sizeof(text);
+    char room[U64_DIGITS];
 
-    do
-        text[--at] = (char)('0' + bytes % 10);
-    while ((bytes /= 10) > 0);
-    add_field(out, SLICE("Content-Length"), slice_of(text + at, sizeof(text) - at));
+    add_field(out, SLICE("Content-Length"), slice_from_u64(n, room));
 }
 
 static void add_framing(struct buf *out, enum h1_framing framing, uint64_t content_length)

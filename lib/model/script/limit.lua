@@ -1,11 +1,16 @@
 -- Takes cost units from every window of every rule, or from none (incidents O7).
 -- KEYS  rl:{digest}, one a rule
--- ARGV  for each rule: cost, number of windows, then for each window:
+-- ARGV  need, ahead, ahead_us; for each rule: cost, number of windows, then for each window:
 --       kind (g: GCRA, s: sliding), units, burst (0: as units), period_ms
--- returns {allowed 1|0, rule, window, limit, remaining, reset_ms, retry_ms}; rule and window
+-- returns {granted, rule, window, limit, remaining, reset_ms, retry_ms}; rule and window
 --       count from 0 and name the one with least left or, refused, the one that waits longest.
 --       limit is what remaining counts down from: units, or burst for GCRA. A cost above it
 --       never fits; its retry_ms is the whole period.
+--
+-- One take serves as many equal requests as were granted: up to need that wait for the answer, and
+-- where much is left up to ahead more that will come within ahead_us. Taken ahead, all of them
+-- are charged as if they came at the end of ahead_us, which no window can tell from late
+-- requests: no interval ever holds more than the limit, whenever they really come.
 --
 -- The clock is the server's, in microseconds. Every number is an integer below 2^53, so
 -- Lua's doubles hold it exactly:
@@ -20,6 +25,7 @@ local t = redis.call('TIME')
 local now = tonumber(t[1]) * 1000000 + tonumber(t[2])
 local MAX = 4503599627370496
 local CHUNK = 64
+local SPARE = 64 -- of what is left, one part in so many may be taken ahead
 
 local function whole(n)
     return string.format('%.0f', n)
@@ -167,7 +173,11 @@ local function write(w)
 end
 
 -- Reads all windows; the same one named twice is one state.
-local takes, states, arg = {}, {}, 1
+local takes, states, arg = {}, {}, 4
+local need, ahead, ahead_us = number(ARGV[1], 1), number(ARGV[2], 0), number(ARGV[3], 0)
+if not need or not ahead or not ahead_us then
+    return redis.error_reply('ERR limit: need, ahead or ahead_us')
+end
 for rule, key in ipairs(KEYS) do
     local cost, windows = number(ARGV[arg], 1), number(ARGV[arg + 1], 1)
     if not cost or not windows then
@@ -190,29 +200,61 @@ for rule, key in ipairs(KEYS) do
             return redis.error_reply('ERR limit: burst times period is too large')
         end
         states[w.key] = w
+        w.cost = (w.cost or 0) + cost
         takes[#takes + 1] = {w = w, cost = cost, rule = rule - 1, window = window - 1}
     end
 end
 
-local function answer(allowed, of, remaining, reset, wait)
-    return {allowed, of.rule, of.window, of.w.limit, remaining, math.ceil(reset / 1000),
+local function answer(granted, of, remaining, reset, wait)
+    return {granted, of.rule, of.window, of.w.limit, remaining, math.ceil(reset / 1000),
             math.ceil(wait / 1000)}
 end
 
--- All fit, or nothing is written.
-local worst
-for _, one in ipairs(takes) do
-    judge(one.w, one.cost)
-    one.remaining, one.reset, one.wait = one.w.remaining, one.w.reset, one.w.wait
-    if not one.w.fits and (not worst or one.wait > worst.wait) then
-        worst = one
+-- How often the request fits into w, if it comes later (in microseconds) than now.
+local function room(w, later)
+    if later > 0 and w.period <= later then
+        return 0
+    elseif w.kind == 'g' then
+        return math.floor((w.cap - math.max(w.level, later * w.u)) / (w.cost * w.p))
     end
-    take(one.w, one.cost)
+    return math.floor((w.limit - w.used) / w.cost)
 end
-if worst then
+
+local function least_room(later)
+    local least = MAX
+    for _, w in pairs(states) do
+        least = math.min(least, room(w, later))
+    end
+    return math.max(0, least)
+end
+
+local fit = least_room(0)
+local granted, later = math.min(need, fit), 0
+local more = math.min(ahead, math.floor((fit - granted) / SPARE))
+if more > 0 and granted + more <= least_room(ahead_us) then
+    granted, later = granted + more, ahead_us
+end
+
+-- Refused: what waits longest is named, and nothing is written.
+local worst
+if granted == 0 then
+    for _, one in ipairs(takes) do
+        judge(one.w, one.cost)
+        one.remaining, one.reset, one.wait = one.w.remaining, one.w.reset, one.w.wait
+        if not one.w.fits and (not worst or one.wait > worst.wait) then
+            worst = one
+        end
+        take(one.w, one.cost)
+    end
     return answer(0, worst, math.max(0, worst.remaining), worst.reset, worst.wait)
 end
 for _, w in pairs(states) do
+    if w.kind == 'g' then
+        w.level = math.max(w.level, later * w.u)
+    else
+        w.at = math.max(w.at, now + later)
+    end
+    take(w, w.cost * granted)
     write(w)
 end
 for _, one in ipairs(takes) do
@@ -220,4 +262,4 @@ for _, one in ipairs(takes) do
         worst = one
     end
 end
-return answer(1, worst, worst.w.remaining, worst.w.reset, 0)
+return answer(granted, worst, worst.w.remaining, worst.w.reset, 0)

@@ -22,6 +22,11 @@ struct verdict {
     int64_t allowed, rule, window, limit, remaining, reset_ms, retry_ms;
 };
 
+/* How many takes at once. */
+struct many {
+    int64_t need, ahead, ahead_us;
+};
+
 /* The arguments of the script, in texts of their own. */
 struct limit_args {
     char texts[TEXTS_MAX][24];
@@ -37,9 +42,13 @@ HELPER void add_number(struct limit_args *a, int64_t n)
     a->n++;
 }
 
-HELPER void add_rules(struct limit_args *a, const struct rule *rules, size_t count)
+HELPER void add_rules(struct limit_args *a, const struct rule *rules, size_t count,
+                      struct many many)
 {
     a->n = 0;
+    add_number(a, many.need);
+    add_number(a, many.ahead);
+    add_number(a, many.ahead_us);
     a->key_count = count;
     for (size_t i = 0; i < count; i++) {
         a->keys[i] = slice_str(rules[i].key);
@@ -75,7 +84,7 @@ HELPER struct verdict take(struct redis_client *c, const struct rule *rules, siz
     struct redisReply *reply = NULL;
     struct verdict v = {0};
 
-    add_rules(&a, rules, count);
+    add_rules(&a, rules, count, (struct many){1, 0, 0});
     assert_int_equal(redis_client_script(c, SCRIPT_LIMIT, a.keys, a.key_count, a.args, a.n, &reply),
                      ERR_OK);
     read_verdict(reply, &v);
@@ -99,14 +108,15 @@ HELPER char *script_with_clock(void)
 
 /* now_us: microseconds since 1970. */
 HELPER struct redisReply *take_raw(struct redis_client *c, const char *script,
-                                   const struct rule *rules, size_t count, int64_t now_us)
+                                   const struct rule *rules, size_t count, struct many many,
+                                   int64_t now_us)
 {
     struct slice args[3 + RULES_MAX + TEXTS_MAX] = {SLICE("EVAL"), slice_str(script)};
     struct redisReply *reply = NULL;
     struct limit_args a;
     char number[8];
 
-    add_rules(&a, rules, count);
+    add_rules(&a, rules, count, many);
     add_number(&a, now_us / 1000000);
     add_number(&a, now_us % 1000000);
     (void)snprintf(number, sizeof(number), "%zu", count);
@@ -117,15 +127,23 @@ HELPER struct redisReply *take_raw(struct redis_client *c, const char *script,
     return reply;
 }
 
-HELPER struct verdict take_at(struct redis_client *c, const char *script, const struct rule *rules,
-                              size_t count, int64_t now_us)
+/* granted is in allowed. */
+HELPER struct verdict take_many_at(struct redis_client *c, const char *script,
+                                   const struct rule *rules, size_t count, struct many many,
+                                   int64_t now_us)
 {
-    struct redisReply *reply = take_raw(c, script, rules, count, now_us);
+    struct redisReply *reply = take_raw(c, script, rules, count, many, now_us);
     struct verdict v = {0};
 
     read_verdict(reply, &v);
     freeReplyObject(reply);
     return v;
+}
+
+HELPER struct verdict take_at(struct redis_client *c, const char *script, const struct rule *rules,
+                              size_t count, int64_t now_us)
+{
+    return take_many_at(c, script, rules, count, (struct many){1, 0, 0}, now_us);
 }
 
 #endif

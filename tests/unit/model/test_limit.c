@@ -212,7 +212,8 @@ static void what_a_double_cannot_hold_exactly_is_refused(void **state)
     struct world *w = *state;
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        struct redisReply *reply = take_raw(w->redis, timed, &bad[i], 1, START_US);
+        struct redisReply *reply =
+            take_raw(w->redis, timed, &bad[i], 1, (struct many){1, 0, 0}, START_US);
 
         assert_true(reply_is_error(reply, SLICE("ERR limit")));
         freeReplyObject(reply);
@@ -324,6 +325,75 @@ static void it_decides_as_exact_arithmetic_does(void **state)
     free(models);
 }
 
+static void several_at_once_get_what_fits(void **state)
+{
+    const struct rule rule = {"t:rl:a", 2, 1, {{true, 11, 0, 60000}}};
+    const struct many three = {3, 0, 0};
+    struct world *w = *state;
+    struct verdict v = take_many_at(w->redis, timed, &rule, 1, three, START_US);
+
+    assert_int_equal(v.allowed, 3);
+    assert_int_equal(v.remaining, 5);
+    v = take_many_at(w->redis, timed, &rule, 1, three, START_US);
+    assert_int_equal(v.allowed, 2);
+    assert_int_equal(v.remaining, 1);
+    v = take_many_at(w->redis, timed, &rule, 1, three, START_US);
+    assert_int_equal(v.allowed, 0);
+    assert_int_equal(v.remaining, 1);
+}
+
+static void only_from_plenty_is_taken_ahead(void **state)
+{
+    const struct many many = {1, 10, 50000};
+    const struct rule scarce = {"t:rl:s", 1, 1, {{false, 60, 0, 60000}}},
+                      plenty = {"t:rl:p", 1, 1, {{false, 6000, 0, 60000}}},
+                      brief = {"t:rl:b", 1, 1, {{true, 6000, 0, 50}}};
+    struct world *w = *state;
+
+    assert_int_equal(take_many_at(w->redis, timed, &scarce, 1, many, START_US).allowed, 1);
+    assert_int_equal(take_many_at(w->redis, timed, &plenty, 1, many, START_US).allowed, 11);
+    assert_int_equal(take_many_at(w->redis, timed, &brief, 1, many, START_US).allowed, 1);
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const int64_t *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+/* Whenever within ahead_us it is used that was taken ahead, in whatever order. */
+static void o7_what_is_taken_ahead_overfills_no_interval(void **state)
+{
+    enum { AHEAD_US = 50000, ASKS = 1500, USES_MAX = 40000, UNITS = 2000, PERIOD_MS = 10000 };
+    const struct rule rule = {
+        "t:rl:a", 1, 2, {{true, UNITS, 0, PERIOD_MS}, {false, UNITS, 600, PERIOD_MS}}};
+    struct model model = {.w = rule.windows[1], .at_us = START_US};
+    int64_t *uses = mem_zalloc(USES_MAX * sizeof(*uses)), now_us = START_US;
+    struct world *w = *state;
+    size_t n = 0, refusals = 0, leases = 0;
+
+    for (int i = 0; i < ASKS; i++) {
+        const struct many many = {1 + draw(3), draw(30), AHEAD_US};
+        struct verdict v = take_many_at(w->redis, timed, &rule, 1, many, now_us);
+
+        refusals += v.allowed == 0;
+        leases += v.allowed > many.need;
+        for (int64_t k = 0; k < v.allowed && n < USES_MAX; k++)
+            uses[n++] = now_us + (v.allowed > many.need ? draw(AHEAD_US + 1) : 0);
+        now_us += draw(24000);
+    }
+    assert_in_range(refusals, 50, ASKS - 200);
+    assert_in_range(leases, 50, ASKS);
+    qsort(uses, n, sizeof(*uses), by_time);
+    for (size_t i = 0; i < n; i++) {
+        assert_true(i < UNITS || uses[i] - uses[i - UNITS] >= PERIOD_MS * 1000);
+        assert_true(model_left(&model, uses[i]) >= 1);
+        model_take(&model, 1, uses[i]);
+    }
+    free(uses);
+}
+
 enum { CLIENTS = 50, TAKES_EACH = 8 };
 
 struct racer {
@@ -408,6 +478,9 @@ int main(void)
         WORLD_TEST(every_key_ends_by_itself),
         WORLD_TEST(what_a_double_cannot_hold_exactly_is_refused),
         WORLD_TEST(it_decides_as_exact_arithmetic_does),
+        WORLD_TEST(several_at_once_get_what_fits),
+        WORLD_TEST(only_from_plenty_is_taken_ahead),
+        WORLD_TEST(o7_what_is_taken_ahead_overfills_no_interval),
         WORLD_TEST(o7_fifty_clients_take_exactly_the_limit),
     };
 

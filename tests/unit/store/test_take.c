@@ -181,6 +181,80 @@ static void r5_several_gateways_admit_no_more_than_the_limit(void **state)
     free(verdicts);
 }
 
+enum { EQUALS = 64 };
+
+static bool are_equals_done(void *arg)
+{
+    const struct asked *asked = arg;
+
+    for (int i = 0; i < EQUALS; i++)
+        if (asked[i].dones == 0)
+            return false;
+    return true;
+}
+
+static void equal_questions_share_round_trips_and_each_is_counted(void **state)
+{
+    struct bench *b = *state;
+    struct asked asked[EQUALS];
+    struct limit_verdict verdicts[EQUALS];
+    const struct limit_rule rule = rule_of(20, EQUALS - 4, 3600000);
+    int admitted = 0;
+
+    for (int i = 0; i < EQUALS; i++) {
+        asked_init(&asked[i]);
+        assert_false(store_take(b->store, &rule, 1, &verdicts[i], &asked[i].op));
+    }
+    assert_true(turn_until(b, are_equals_done, asked, SOON_MS));
+    for (int i = 0; i < EQUALS; i++) {
+        assert_int_equal(asked[i].op.e, ERR_OK);
+        assert_int_equal(asked[i].dones, 1);
+        admitted += verdicts[i].allowed;
+        if (verdicts[i].allowed)
+            assert_int_equal(verdicts[i].remaining, EQUALS - 5 - i);
+    }
+    assert_int_equal(admitted, EQUALS - 4);
+}
+
+static void a_busy_key_is_taken_ahead_and_what_is_left_is_forfeited(void **state)
+{
+    struct bench *b = *state;
+    const struct limit_rule rule = rule_of(21, 1000000, 3600000);
+    struct limit_verdict v;
+    uint64_t taken = 0, before;
+    int cached = 0;
+    bool was_cached;
+
+    for (int i = 0; i < 3000; i++, taken++) {
+        assert_int_equal(take(b, b->store, &rule, 1, &v, &was_cached), ERR_OK);
+        assert_true(v.allowed);
+        cached += was_cached;
+        assert_true(v.remaining <= 1000000 - taken - 1);
+    }
+    assert_true(cached > 2000);
+    before = v.remaining;
+    assert_false(turn_until(b, NULL, NULL, 100));
+    assert_int_equal(take(b, b->store, &rule, 1, &v, &was_cached), ERR_OK);
+    assert_false(was_cached); /* its time has passed */
+    assert_true(v.remaining < before);
+}
+
+static void a_changed_limit_ends_what_was_taken_ahead(void **state)
+{
+    struct bench *b = *state;
+    struct limit_rule rule = rule_of(22, 1000000, 3600000);
+    struct limit_verdict v;
+    bool was_cached = false;
+
+    for (int i = 0; i < 1000 && !was_cached; i++)
+        assert_int_equal(take(b, b->store, &rule, 1, &v, &was_cached), ERR_OK);
+    assert_true(was_cached);
+    rule.windows[0].units = rule.windows[0].burst = 1;
+    assert_int_equal(take(b, b->store, &rule, 1, &v, &was_cached), ERR_OK);
+    assert_false(was_cached);
+    assert_int_equal(v.limit, 1);
+}
+
 static void cancelled_take_leaves_the_verdict_alone(void **state)
 {
     struct bench *b = *state;
@@ -318,6 +392,9 @@ int main(void)
         TEST(remembered_refusal_ends_in_time),
         TEST(remembered_refusal_is_for_the_same_limit_and_cost_only),
         TEST(refusal_of_one_rule_takes_from_none),
+        TEST(equal_questions_share_round_trips_and_each_is_counted),
+        TEST(a_busy_key_is_taken_ahead_and_what_is_left_is_forfeited),
+        TEST(a_changed_limit_ends_what_was_taken_ahead),
         TEST(r5_several_gateways_admit_no_more_than_the_limit),
         TEST(cancelled_take_leaves_the_verdict_alone),
         TEST(take_without_redis_is_unavailable),
