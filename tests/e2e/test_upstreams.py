@@ -5,11 +5,12 @@ import contextlib
 import json
 import os
 import socket
+import subprocess
 import threading
 import time
 
 import pytest
-from conftest import PATIENCE, wait_until
+from conftest import BUILD, PATIENCE, Process, Upstream, free_port, wait_until
 
 
 def group(servers, rest="", name="up"):
@@ -532,3 +533,281 @@ def test_answer_that_began_is_never_asked_for_again(make_gateway, make_upstream)
 
     gw = make_gateway(conf(group([make_upstream(handler), make_upstream(handler)], "retries: 5")))
     assert gw.request("GET", "/x").status == 502 and len(seen) == 1
+
+
+# ------- answers -------
+
+def raw(*pieces, then=None):
+    """A handler that sends these bytes."""
+    def handler(request, conn):
+        for p in pieces:
+            conn.sendall(p)
+        return then
+    return handler
+
+
+def exchange(gw, request, until):
+    with gw.connect() as s:
+        s.sendall(request)
+        data = b""
+        while until not in data:
+            piece = s.recv(65536)
+            if not piece:
+                break
+            data += piece
+        return data
+
+
+def simple(server):
+    return conf(group([server]))
+
+
+HINTS = (b"HTTP/1.1 102 Processing\r\n\r\n"
+         b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nX-User-Id: mallory\r\nConnection: x-hop\r\nX-Hop: 1\r\n\r\n"
+         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfinal")
+
+
+def test_early_hints_are_handed_on(make_gateway, make_upstream):
+    gw = make_gateway(simple(make_upstream(raw(HINTS))))
+    for connection in "keep-alive", "close":
+        data = exchange(gw, f"GET /x HTTP/1.1\r\nHost: a\r\nConnection: {connection}\r\n\r\n".encode(), b"final")
+        hints, rest = data.split(b"\r\n\r\n", 1)
+        assert hints == b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload"
+        assert rest.startswith(b"HTTP/1.1 200 OK\r\n") and b"102" not in rest.split(b"\r\n\r\n")[0]
+
+
+def test_early_hints_are_kept_from_http_1_0(make_gateway, make_upstream):
+    gw = make_gateway(simple(make_upstream(raw(HINTS))))
+    assert exchange(gw, b"GET /x HTTP/1.0\r\nHost: a\r\n\r\n", b"final").startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_broken_answer_after_early_hints_is_still_502(make_gateway, make_upstream):
+    up = make_upstream(raw(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", then="close"))
+    gw = make_gateway(simple(up))
+    data = exchange(gw, b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n", b"bad_gateway")
+    assert b"\r\n\r\nHTTP/1.1 502 " in data and len(up.requests) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_pass_as_they_are(make_gateway, make_upstream, status):
+    gw = make_gateway(simple(make_upstream(lambda r, c: (status, {"Location": "/elsewhere?a=1#b"}, b"moved"))))
+    a = gw.request("POST", "/x", body=b"y")
+    assert (a.status, a.headers["location"], a.body) == (status, "/elsewhere?a=1#b", b"moved")
+
+
+def test_answer_that_ends_with_the_connection_is_not_reused(make_gateway, make_upstream):
+    up = make_upstream(raw(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"))  # and keeps it open
+    gw = make_gateway(simple(up))
+    with gw.connect() as s:
+        for _ in range(3):
+            s.sendall(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
+            data = b""
+            while not data.endswith(b"\r\n\r\nok"):
+                data += s.recv(65536)
+            assert b"connection: close" not in data.lower()  # hop by hop: ours stays
+    assert up.connections == 3
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 204 No Content\r\n\r\n", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n"])
+def test_body_where_there_is_none_never_becomes_the_next_answer(make_gateway, make_upstream, head):
+    def handler(request, conn):
+        if request["target"] == "/poison":
+            conn.sendall(head + b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")
+            return None
+        return 200, {}, b"clean"
+
+    gw = make_gateway(simple(make_upstream(handler)))
+    with gw.connect() as s:
+        for _ in range(5):
+            s.sendall(b"GET /poison HTTP/1.1\r\nHost: a\r\n\r\nGET /next HTTP/1.1\r\nHost: a\r\n\r\n")
+            data = b""
+            while b"clean" not in data and b"poison" not in data:
+                data += s.recv(65536)
+            assert b"poison" not in data
+
+
+def test_trailers_pass_without_those_that_decide(make_gateway, make_upstream):
+    gw = make_gateway(simple(make_upstream(raw(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n3\r\nabc\r\n0\r\n"
+        b"X-Sum: 6\r\nX-User-Id: mallory\r\nContent-Length: 3\r\nX_User_Id: mallory\r\nAuthorization: Bearer x\r\n\r\n"))))
+    data = exchange(gw, b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n", b"Sum: 6\r\n\r\n")
+    assert data.endswith(b"3\r\nabc\r\n0\r\nX-Sum: 6\r\n\r\n"), data
+
+
+def test_upgrade_that_is_refused_leaves_a_working_connection(make_gateway, make_upstream):
+    up = make_upstream(lambda r, c: (426, {"Upgrade": "websocket"}, b"no") if "upgrade" in r["low"] else (200, {}, b"yes"))
+    gw = make_gateway(simple(up))
+    with gw.connect() as s:
+        s.sendall(b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                  b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+        data = b""
+        while not data.endswith(b"no"):
+            data += s.recv(65536)
+        assert data.startswith(b"HTTP/1.1 426 ")
+        s.sendall(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n")
+        while not data.endswith(b"yes"):
+            data += s.recv(65536)
+    assert up.connections == 2, "the connection of a refused upgrade is not used again"
+
+
+def test_upgrade_nobody_asked_for_is_502(make_gateway, make_upstream):
+    up = make_upstream(raw(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nraw bytes"))
+    gw = make_gateway(simple(up))
+    a = gw.request("GET", "/x")
+    assert a.status == 502 and b"raw bytes" not in a.body
+    assert last_line(gw, "/x")["reason"] == "malformed_answer"
+
+
+def test_answer_before_the_body_is_sent_reaches_the_client(make_gateway):
+    """413 from a server that does not want to read 64 MiB."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        conn, _ = listener.accept()
+        with conn:
+            conn.recv(65536)
+            conn.sendall(b"HTTP/1.1 413 X\r\nContent-Length: 9\r\nConnection: close\r\n\r\ntoo large")
+            with contextlib.suppress(OSError):
+                while conn.recv(1 << 20):
+                    pass
+
+    threading.Thread(target=serve, daemon=True).start()
+    gw = make_gateway(simple(f"http://127.0.0.1:{listener.getsockname()[1]}"))
+    with gw.connect(30) as s:
+        s.sendall(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 67108864\r\n\r\n" + b"x" * 100000)
+        data = b""
+        while not data.endswith(b"too large"):
+            piece = s.recv(65536)
+            assert piece, data
+            data += piece
+    assert data.startswith(b"HTTP/1.1 413 ")
+    wait_until(lambda: stats(gw)[f"http://127.0.0.1:{listener.getsockname()[1]}"]["inflight"] == 0, what="the slot")
+    listener.close()
+
+
+# ------- names -------
+
+def test_localhost_needs_no_name_server(make_gateway, make_upstream):
+    up = make_upstream(named("here"))
+    gw = make_gateway(simple(f"http://localhost:{up.port}"))
+    assert gw.request("GET", "/x").body == b"here"
+    assert stats(gw)[f"http://localhost:{up.port}"]["addresses"] == ["127.0.0.1"]
+
+
+def test_name_that_nobody_knows_stops_nothing_else(make_gateway, make_upstream):
+    up = make_upstream(named("good"))
+    gw = make_gateway(conf(group(["http://nowhere.invalid:80"], name="lost"), group(["http://nowhere.invalid:80", up]),
+                           routes=("{path: /lost, auth: public, upstream: lost}", "{path: '/**', auth: public, upstream: up}")))
+    assert {gw.request("GET", f"/{i}").body for i in range(6)} == {b"good"}
+    a = gw.request("GET", "/lost")
+    assert a.status == 503 and a.json()["error"]["code"] == "upstream_unavailable"
+    assert stats(gw, "lost")["http://nowhere.invalid:80"]["state"] == "unresolved"
+
+
+class NameServer:
+    """Answers A questions on 127.0.53.1:53 from `names`; mute when told so. AAAA is always empty."""
+
+    ADDRESS = "127.0.53.1"
+
+    def __init__(self):
+        self.names, self.asked, self.is_mute = {}, 0, False
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((self.ADDRESS, 53))
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                question, who = self.socket.recvfrom(512)
+            except OSError:
+                return
+            self.asked += 1
+            if not self.is_mute:
+                with contextlib.suppress(OSError):
+                    self.socket.sendto(self.answer(question), who)
+
+    def answer(self, q):
+        labels, at = [], 12
+        while q[at]:
+            labels.append(q[at + 1:at + 1 + q[at]].decode())
+            at += q[at] + 1
+        kind = q[at + 2]
+        addresses = self.names.get(".".join(labels).lower(), None)
+        rows = addresses if addresses and kind == 1 else []
+        code = 0x83 if addresses is None else 0x80
+        out = q[:2] + bytes([0x81, code, 0, 1, 0, len(rows), 0, 0, 0, 0]) + q[12:at + 5]
+        for a in rows:
+            out += b"\xc0\x0c\0\1\0\1\0\0\0\1\0\4" + socket.inet_aton(a)  # for one second
+        return out
+
+
+@pytest.fixture
+def name_server():
+    """The only name server that the gateway of start_with_names() knows. Needs root, for port 53 and a mount."""
+    probe = subprocess.run(["unshare", "-m", "true"], capture_output=True)
+    try:
+        ns = NameServer()
+    except OSError as e:
+        pytest.skip(f"no port 53: {e}")
+    if probe.returncode != 0:
+        ns.socket.close()
+        pytest.skip("no mounts of our own")
+    yield ns
+    ns.socket.close()
+
+
+def start_with_names(gw):
+    resolv, hosts, nss = gw.folder / "resolv.conf", gw.folder / "hosts", gw.folder / "nsswitch.conf"
+    resolv.write_text(f"nameserver {NameServer.ADDRESS}\n")
+    hosts.write_text("127.0.0.1 localhost\n")
+    nss.write_text("hosts: files dns\n")
+    gw.process = Process(
+        ["unshare", "-m", "sh", "-c",
+         f"mount --bind {resolv} /etc/resolv.conf && mount --bind {hosts} /etc/hosts && mount --bind {nss} /etc/nsswitch.conf "
+         f"&& exec {BUILD / 'postern'} -c {gw.path}"], gw.folder, "postern", env=gw.env)
+    wait_until(gw.is_ready, what="readiness")
+    return gw
+
+
+def test_server_that_moves_is_followed(make_gateway, name_server):
+    """D18: the time to live of one second, then the new address, without a reload."""
+    port = free_port()
+    servers = []
+    for address in "127.0.0.2", "127.0.0.3":
+        listener = socket.create_server((address, port))
+        up = Upstream.__new__(Upstream)
+        up.requests, up.connections, up.is_open, up.listener = [], 0, True, listener
+        up.handler = lambda request, conn, address=address: (200, {"Connection": "close"}, address.encode())
+        threading.Thread(target=up._accept, daemon=True).start()
+        servers.append(up)
+    name_server.names["ml.example"] = ["127.0.0.2"]
+    gw = start_with_names(make_gateway(simple(f"http://ml.example:{port}"), start=False))
+    assert gw.request("GET", "/x").body == b"127.0.0.2"
+    name_server.names["ml.example"] = ["127.0.0.3"]
+    wait_until(lambda: gw.request("GET", "/x").body == b"127.0.0.3", 20, "the new address")
+    name_server.names["ml.example"] = None  # NXDOMAIN: the old address stays
+    wait_until(lambda: "upstream.resolve_failed" in gw.process.text(), 20, "the failed question")
+    assert gw.request("GET", "/x").body == b"127.0.0.3"
+    for up in servers:
+        up.close()
+
+
+def test_mute_name_server_delays_neither_start_nor_reload_much(make_gateway, make_upstream, name_server):
+    up = make_upstream(named("good"))
+    name_server.is_mute = True
+    text = conf(group(["http://a.example:80", "http://b.example:80"], name="lost"), group([up]),
+                routes=("{path: /lost, auth: public, upstream: lost}", "{path: '/**', auth: public, upstream: up}"))
+    gw = make_gateway(text, start=False)
+    began = time.monotonic()
+    start_with_names(gw)
+    assert time.monotonic() - began < 6 * PATIENCE
+    gw.write(text.replace("a.example", "c.example"))
+    began = time.monotonic()
+    reload = threading.Thread(target=gw.reload)
+    reload.start()
+    while reload.is_alive():  # workers know nothing of it
+        assert gw.request("GET", "/x").body == b"good"
+    assert time.monotonic() - began < 5 * PATIENCE
+    name_server.names = {n: ["127.0.0.1"] for n in ("b.example", "c.example")}
+    name_server.is_mute = False
+    wait_until(lambda: {s["state"] for s in stats(gw, "lost").values()} == {"up"}, 30, "the names, once they are known")
