@@ -19,12 +19,19 @@ static bool is_token68(struct slice s)
     return i == s.n;
 }
 
-/* What follows "Bearer" and its spaces (RFC 6750 §2.1); SLICE_NONE for another scheme. */
+/*
+ * What follows "Bearer" and its spaces, which are no tabs (RFC 9110 §11.4, RFC 6750 §2.1);
+ * SLICE_NONE for another scheme.
+ */
 static struct slice bearer(struct slice value)
 {
     struct slice rest = value, scheme = slice_cut(&rest, ' ');
 
-    return slice_eq_ci(scheme, SLICE("bearer")) && rest.p != NULL ? slice_trim(rest) : SLICE_NONE;
+    if (!slice_eq_ci(scheme, SLICE("bearer")))
+        return SLICE_NONE;
+    while (rest.n > 0 && rest.p[0] == ' ')
+        rest = slice_from(rest, 1);
+    return rest;
 }
 
 static enum credential_kind kind_of(enum header id, struct slice text)

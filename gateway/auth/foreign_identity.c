@@ -29,11 +29,21 @@ static struct slice text_of(const json_t *value)
                                  : SLICE_NONE;
 }
 
-/* Fit for a header field: no control bytes, no space at the ends (incidents H14). */
+/* U+0080 to U+009F, U+2028 and U+2029 in UTF-8: NEL and the separators end a line for some readers.
+ */
+static bool is_unicode_control(struct slice s)
+{
+    const unsigned char *p = (const unsigned char *)s.p;
+
+    return (s.n >= 2 && p[0] == 0xc2 && p[1] < 0xa0) ||
+           (s.n >= 3 && p[0] == 0xe2 && p[1] == 0x80 && (p[2] == 0xa8 || p[2] == 0xa9));
+}
+
+/* Fit for a header field: no control characters, no space at the ends (incidents H14). */
 static bool is_header_text(struct slice s)
 {
     for (size_t i = 0; i < s.n; i++)
-        if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f)
+        if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f || is_unicode_control(slice_from(s, i)))
             return false;
     return s.n > 0 && s.n <= USER_ID_BYTES_MAX && slice_trim(s).n == s.n;
 }

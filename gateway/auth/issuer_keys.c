@@ -47,6 +47,12 @@ static enum err add_each(struct keyset *set, unsigned mask,
     return set->count > 0 ? ERR_OK : ERR_SYNTAX;
 }
 
+/* Somebody else's private key has no business here, and who put it here should hear of it. */
+static bool is_private_pem(struct slice text)
+{
+    return text.n > 0 && memmem(text.p, text.n, "PRIVATE KEY-----", 16) != NULL;
+}
+
 static enum err load_single(const struct conf_issuer *c, struct slice text, struct keyset **out)
 {
     struct keyset *set = keyset_new();
@@ -60,23 +66,35 @@ static enum err load_single(const struct conf_issuer *c, struct slice text, stru
     return e;
 }
 
+/* The keys of a file that was read. */
+static enum err load_text(const struct conf_issuer *c, struct slice text, struct keyset **out,
+                          const char **trouble)
+{
+    size_t skipped;
+
+    *trouble = "no key in it is fit for the algorithms";
+    if (c->jwks_file.n > 0)
+        return keyset_from_jwks(text, issuer_algorithms(c), out, &skipped);
+    if (!is_private_pem(text))
+        return load_single(c, text, out);
+    *trouble = "holds a private key; only its public half belongs here";
+    return ERR_SYNTAX;
+}
+
 static enum err load_file(const struct conf_issuer *c, struct slice path, struct keyset **out,
                           struct buf *why)
 {
-    bool is_jwks = c->jwks_file.n > 0;
+    const char *trouble;
     struct buf text;
-    size_t skipped;
     enum err e;
 
     buf_init(&text);
     e = read_file(path.p, &text);
+    trouble = err_text(e);
+    if (e == ERR_OK)
+        e = load_text(c, buf_slice(&text), out, &trouble);
     if (e != ERR_OK)
-        buf_printf(why, "issuer %.*s: %.*s: %s", SLICE_FMT(c->issuer), SLICE_FMT(path),
-                   err_text(e));
-    else if ((e = is_jwks ? keyset_from_jwks(buf_slice(&text), issuer_algorithms(c), out, &skipped)
-                          : load_single(c, buf_slice(&text), out)) != ERR_OK)
-        buf_printf(why, "issuer %.*s: %.*s: no key in it is fit for the algorithms",
-                   SLICE_FMT(c->issuer), SLICE_FMT(path));
+        buf_printf(why, "issuer %.*s: %.*s: %s", SLICE_FMT(c->issuer), SLICE_FMT(path), trouble);
     buf_fini(&text);
     return e == ERR_OK ? ERR_OK : ERR_SYNTAX;
 }

@@ -79,6 +79,38 @@ static unsigned curve_mask(EVP_PKEY *pkey)
     return 0;
 }
 
+/*
+ * Points of small order, and texts of a number that is not below 2^255 - 19 (RFC 8032 §5.1.3):
+ * under such a key one signature holds for every message. The sign of x, the last bit, says
+ * nothing about that.
+ */
+static bool is_sound_ed25519(EVP_PKEY *pkey)
+{
+    static const unsigned char weak[][32] = {
+        {0},
+        {1},
+        {0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4,
+         0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6,
+         0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05},
+        {0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b,
+         0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39,
+         0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a},
+    };
+    unsigned char y[32];
+    size_t n = sizeof(y), high = 1;
+
+    if (EVP_PKEY_get_raw_public_key(pkey, y, &n) != 1 || n != sizeof(y))
+        return false;
+    y[31] &= 0x7f;
+    for (size_t i = 0; i < sizeof(weak) / sizeof(weak[0]); i++)
+        if (memcmp(y, weak[i], sizeof(y)) == 0)
+            return false;
+    while (high < 31 && y[high] == 0xff)
+        high++;
+    /* -1, of order 2, is 0xec there; what follows it is no number of the field. */
+    return high < 31 || y[31] != 0x7f || y[0] < 0xec;
+}
+
 unsigned jwk_fitness(EVP_PKEY *pkey)
 {
     crypto_context();
@@ -86,7 +118,7 @@ unsigned jwk_fitness(EVP_PKEY *pkey)
         return is_sound_rsa(pkey) ? alg_family_mask(FAMILY_RSA) | alg_family_mask(FAMILY_PSS) : 0;
     if (EVP_PKEY_is_a(pkey, "EC"))
         return curve_mask(pkey);
-    return EVP_PKEY_is_a(pkey, "ED25519") ? 1u << ALG_EDDSA : 0;
+    return EVP_PKEY_is_a(pkey, "ED25519") && is_sound_ed25519(pkey) ? 1u << ALG_EDDSA : 0;
 }
 
 /* A public key in place of a secret is the confusion of incidents K1. */

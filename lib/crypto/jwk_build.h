@@ -15,7 +15,7 @@ struct jwk *jwk_new(enum alg alg, unsigned alg_mask, struct slice kid);
 /*
  * The algorithms a key is fit for: 0 for other kinds, RSA outside the bounds above
  * or with a weak exponent, RSA of the flawed generator of CVE-2017-15361 (ROCA),
- * and curves other than P-256, P-384, P-521 and Ed25519.
+ * points of small order, and curves other than P-256, P-384, P-521 and Ed25519.
  */
 unsigned jwk_fitness(EVP_PKEY *pkey);
 

@@ -14,6 +14,7 @@ be written down. Templates know `${...}`:
     ${name:what|step|step:arg}     a value changed by the steps of STEPS
 """
 import base64
+import datetime
 import hashlib
 import hmac
 import json
@@ -22,8 +23,10 @@ import secrets
 import time
 import zlib
 
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
+from cryptography.x509.oid import NameOID
 
 ISSUER = "https://keys.test"
 HASHES = {"256": hashes.SHA256, "384": hashes.SHA384, "512": hashes.SHA512}
@@ -134,6 +137,14 @@ def flawed_modulus():
             return n
 
 
+def certificate_of(key):
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "idp.test")])
+    now = datetime.datetime.utcnow()
+    return (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+            .serial_number(1).not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
+            .sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+
+
 class KeyRing:
     """Keys by name, made when first asked for; `printed` are those that the RFCs publish."""
 
@@ -215,6 +226,11 @@ class KeyRing:
         if form == "private-pem":
             return self.get(name).private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
                                                 serialization.NoEncryption())
+        if form == "locked-pem":
+            return self.get(name).private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                                                serialization.BestAvailableEncryption(b"x"))
+        if form == "certificate":
+            return certificate_of(self.get(name))
         if form == "der":
             return self.public(name, serialization.Encoding.DER)
         if form == "ssh":
