@@ -57,6 +57,11 @@ bool auth_unavailable(struct auth_op *op, const char *reason)
     return true;
 }
 
+int64_t auth_earlier(int64_t a_s, int64_t b_s)
+{
+    return a_s == 0 || (b_s != 0 && b_s < a_s) ? b_s : a_s;
+}
+
 /* A store that cannot answer refuses nobody (D16); an answer that is no proof proves nobody. */
 static bool judge_found(struct auth_op *op, judge_fn judge)
 {

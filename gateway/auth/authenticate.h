@@ -52,9 +52,12 @@ void authenticate_cancel(struct auth_op *op); /* safe at any time */
 
 /* mTLS: who a verified client certificate names, by auth.mtls_user; the user is looked up by no
  * store. ERR_NOT_FOUND when the certificate has no such part. NUL inside a name is ERR_SYNTAX
- * (H14). */
+ * (H14). ERR_EXPIRED: the certificate ended while its connection stayed (T2). ERR_DENIED: the name
+ * has the form of our own users' ids. */
 enum err authenticate_certificate(X509 *certificate, enum word mtls_user, struct arena *arena,
                                   struct identity **out) MUST_USE;
+/* Whether its common name or any of its alternative names is wanted, and it has not ended. */
+bool certificate_has_name(X509 *certificate, const struct texts *wanted, struct arena *arena);
 
 /*
  * The identity assertion for the upstream: a JWT of our signing key, typ "postern-assertion+jwt",

@@ -10,31 +10,26 @@ struct rulebook {
     struct jwt_rules rules;
 };
 
-/* The issuer of our own tokens, in words that `posternctl token issue` shares (auth.jwt.issuer). */
-static struct slice own_issuer(const struct conf *conf)
-{
-    if (conf->auth.jwt_issuer.n > 0)
-        return conf->auth.jwt_issuer;
-    return conf->server.public_url.n > 0 ? conf->server.public_url : SLICE("postern");
-}
-
-/* api.md 7.7: at+jwt, no leeway. Nobody else's token has that issuer, audience and type (K3). */
+/*
+ * Ours are at+jwt; nobody else's token has that issuer, audience and type (K3). None counts
+ * after its exp (api.md 7.7). One that was made a moment ago by a gateway whose clock is ahead
+ * of ours counts at once.
+ */
 static void set_own(struct rulebook *b, const struct conf *conf, int64_t now_s)
 {
-    static const struct slice types[] = {{"at+jwt", 6}}, audiences[] = {{"postern", 7}};
-    bool has_audience = conf->auth.jwt_audience.count > 0;
+    static const struct slice types[] = {{"at+jwt", 6}};
 
     b->foreign = NULL;
     b->keys = SLICE_NONE;
-    b->rules =
-        (struct jwt_rules){.issuer = own_issuer(conf),
-                           .audiences = has_audience ? conf->auth.jwt_audience.items : audiences,
-                           .audience_count = has_audience ? conf->auth.jwt_audience.count : 1,
-                           .types = types,
-                           .type_count = 1,
-                           .type_required = true,
-                           .now_s = now_s,
-                           .expiry_required = true};
+    b->rules = (struct jwt_rules){.issuer = conf_token_issuer(conf),
+                                  .audiences = conf->auth.jwt_audience.items,
+                                  .audience_count = conf->auth.jwt_audience.count,
+                                  .types = types,
+                                  .type_count = 1,
+                                  .type_required = true,
+                                  .now_s = now_s,
+                                  .early_s = conf->auth.jwt_leeway_ms / 1000,
+                                  .expiry_required = true};
 }
 
 static void set_foreign(struct rulebook *b, const struct conf_issuer *c, int64_t now_s)
@@ -51,17 +46,18 @@ static void set_foreign(struct rulebook *b, const struct conf_issuer *c, int64_t
                                   .type_count = has_types ? c->types.count : 2,
                                   .type_required = has_types,
                                   .now_s = now_s,
-                                  .leeway_s = c->leeway_ms / 1000,
+                                  .early_s = c->leeway_ms / 1000,
+                                  .late_s = c->leeway_ms / 1000,
                                   .expiry_required = true};
 }
 
-/* False for an issuer that we do not know. An issuer without audience admits nobody. */
+/* False for an issuer that we do not know. Without an audience nobody is admitted. */
 static bool find_rules(const struct conf *conf, struct slice issuer, int64_t now_s,
                        struct rulebook *b)
 {
-    if (slice_eq(issuer, own_issuer(conf))) {
+    if (slice_eq(issuer, conf_token_issuer(conf))) {
         set_own(b, conf, now_s);
-        return true;
+        return conf->auth.jwt_audience.count > 0;
     }
     for (size_t i = 0; i < conf->issuer_count; i++) {
         if (!slice_eq(issuer, conf->issuers[i].issuer))
@@ -130,6 +126,7 @@ static enum err read_own(const json_t *claims, int64_t ends_s, struct verified *
 static const char *reason_of(enum err e)
 {
     return e == ERR_EXPIRED  ? "token_expired"
+           : e == ERR_RANGE  ? "token_not_yet_valid"
            : e == ERR_SYNTAX ? "token_malformed"
                              : "token_invalid";
 }
@@ -146,7 +143,7 @@ static enum err check(struct auth_op *op, const struct rulebook *b, const struct
         *reason = reason_of(e);
         return ERR_DENIED;
     }
-    ends_s = (int64_t)json_number_value(json_object_get(claims, "exp")) + b->rules.leeway_s;
+    ends_s = (int64_t)json_number_value(json_object_get(claims, "exp")) + b->rules.late_s;
     *until_s = key->not_after != 0 && key->not_after < ends_s ? key->not_after + 1 : ends_s;
     e = b->foreign != NULL ? read_foreign(op, b, claims, ends_s, out, reason)
                            : read_own(claims, ends_s, out, reason);

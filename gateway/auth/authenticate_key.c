@@ -38,11 +38,6 @@ static const char *reason_against(const struct auth_op *op, const struct key_rec
     return user->must_change ? "password_change_required" : NULL;
 }
 
-static int64_t earlier(int64_t a_s, int64_t b_s)
-{
-    return a_s == 0 || (b_s != 0 && b_s < a_s) ? b_s : a_s;
-}
-
 static bool judge_key(struct auth_op *op)
 {
     const struct key_record *key = op->store.key;
@@ -64,7 +59,7 @@ static bool judge_key(struct auth_op *op)
                                   user->roles, op->arena),
         .scopes_limited = true,
         .key_id = key->id,
-        .expires_s = earlier(key->expires_at, ends_s)});
+        .expires_s = auth_earlier(key->expires_at, ends_s)});
     store_key_used(op->a->worker->store, key->id, key->last_used_at);
     return auth_grant(op, who);
 }

@@ -22,6 +22,8 @@ struct authenticator {
 bool auth_grant(struct auth_op *op, struct identity *who);
 bool auth_refuse(struct auth_op *op, const char *reason);
 bool auth_unavailable(struct auth_op *op, const char *reason);
+/* The earlier of two ends; 0 is none. */
+int64_t auth_earlier(int64_t a_s, int64_t b_s);
 
 bool authenticate_key(struct auth_op *op) MUST_USE;   /* an API key */
 bool authenticate_jwt(struct auth_op *op) MUST_USE;   /* a JWT, ours or another issuer's */
@@ -39,7 +41,7 @@ struct claim {
     enum method method;
     struct slice scopes;
     bool scopes_limited;
-    int64_t expires_s; /* 0: as long as the session */
+    int64_t expires_s; /* 0: as long as the session; never longer */
 };
 /* From the session and user in op->store, both alive and of one token version. */
 bool authenticate_session(struct auth_op *op, const struct claim *claim) MUST_USE;

@@ -35,5 +35,5 @@ bool authenticate_session(struct auth_op *op, const struct claim *claim)
                                             : SLICE_NONE,
             .scopes_limited = claim->scopes_limited,
             .session_id = session->id,
-            .expires_s = claim->expires_s != 0 ? claim->expires_s : session->expires_at}));
+            .expires_s = auth_earlier(claim->expires_s, session->expires_at)}));
 }

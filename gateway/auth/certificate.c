@@ -25,6 +25,15 @@ static enum err take(const unsigned char *p, int n, bool ascii_only, struct aren
     return ERR_OK;
 }
 
+/* Whether name is asked for; wanted NULL: any is. */
+static bool is_wanted(const struct texts *wanted, struct slice name)
+{
+    for (size_t i = 0; wanted != NULL && i < wanted->count; i++)
+        if (slice_eq(wanted->items[i], name))
+            return true;
+    return wanted == NULL;
+}
+
 /* The one common name; of several nobody can say which is meant. */
 static enum err common_name(X509 *certificate, struct arena *arena, struct slice *out)
 {
@@ -45,43 +54,46 @@ static enum err common_name(X509 *certificate, struct arena *arena, struct slice
     return e;
 }
 
-/* The first alternative name of that type; all of the type must be clean. */
-static enum err alternative_name(X509 *certificate, int type, struct arena *arena,
-                                 struct slice *out)
+/* The first alternative name of that type that is wanted; all of the type must be clean. */
+static enum err alternative_name(X509 *certificate, int type, const struct texts *wanted,
+                                 struct arena *arena, struct slice *out)
 {
     GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
-    enum err e = ERR_NOT_FOUND;
+    enum err e = ERR_NOT_FOUND, taken = ERR_OK;
 
-    for (int i = 0; names != NULL && i < sk_GENERAL_NAME_num(names); i++) {
+    for (int i = 0; names != NULL && taken == ERR_OK && i < sk_GENERAL_NAME_num(names); i++) {
         const GENERAL_NAME *one = sk_GENERAL_NAME_value(names, i);
         const ASN1_IA5STRING *text;
         struct slice name;
-        enum err taken;
 
         if (one->type != type)
             continue;
         text = one->d.ia5; /* DNS, e-mail and URI share the type of their text */
         taken = take(ASN1_STRING_get0_data(text), ASN1_STRING_length(text), true, arena, &name);
-        if (taken == ERR_OK && e == ERR_NOT_FOUND)
+        if (taken == ERR_OK && e == ERR_NOT_FOUND && is_wanted(wanted, name)) {
             *out = name;
-        if (taken != ERR_OK || e == ERR_NOT_FOUND)
-            e = taken;
+            e = ERR_OK;
+        }
     }
     GENERAL_NAMES_free(names);
-    return e;
+    return taken == ERR_OK ? e : taken;
 }
 
-static enum err name_of(X509 *certificate, enum word part, struct arena *arena, struct slice *out)
+static enum err name_of(X509 *certificate, enum word part, const struct texts *wanted,
+                        struct arena *arena, struct slice *out)
 {
+    enum err e;
+
     switch (part) {
     case CONF_mtls_user_CN:
-        return common_name(certificate, arena, out);
+        e = common_name(certificate, arena, out);
+        return e == ERR_OK && !is_wanted(wanted, *out) ? ERR_NOT_FOUND : e;
     case CONF_mtls_user_SAN_DNS:
-        return alternative_name(certificate, GEN_DNS, arena, out);
+        return alternative_name(certificate, GEN_DNS, wanted, arena, out);
     case CONF_mtls_user_SAN_EMAIL:
-        return alternative_name(certificate, GEN_EMAIL, arena, out);
+        return alternative_name(certificate, GEN_EMAIL, wanted, arena, out);
     case CONF_mtls_user_SAN_URI:
-        return alternative_name(certificate, GEN_URI, arena, out);
+        return alternative_name(certificate, GEN_URI, wanted, arena, out);
     default:
         return ERR_NOT_FOUND;
     }
@@ -102,13 +114,30 @@ enum err authenticate_certificate(X509 *certificate, enum word mtls_user, struct
                                   struct identity **out)
 {
     struct identity who = {.method = METHOD_MTLS, .roles = SLICE("user")};
-    enum err e = name_of(certificate, mtls_user, arena, &who.user_id);
+    enum err e = name_of(certificate, mtls_user, NULL, arena, &who.user_id);
 
     if (e == ERR_OK)
         e = end_of(certificate, &who.expires_s);
+    if (e == ERR_OK && user_id_is_ours(who.user_id))
+        e = ERR_DENIED;
     if (e != ERR_OK)
         return e;
     who.name = who.user_id;
     *out = identity_new(&who);
     return ERR_OK;
+}
+
+bool certificate_has_name(X509 *certificate, const struct texts *wanted, struct arena *arena)
+{
+    static const enum word parts[] = {CONF_mtls_user_CN, CONF_mtls_user_SAN_DNS,
+                                      CONF_mtls_user_SAN_EMAIL, CONF_mtls_user_SAN_URI};
+    struct slice name;
+    int64_t ends_s;
+
+    if (end_of(certificate, &ends_s) != ERR_OK)
+        return false;
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+        if (name_of(certificate, parts[i], wanted, arena, &name) == ERR_OK)
+            return true;
+    return false;
 }

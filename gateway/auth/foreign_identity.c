@@ -56,15 +56,14 @@ static enum err user_id_of(const json_t *claims, const struct conf_issuer *c, st
                            struct slice *out)
 {
     const json_t *claim = claim_find(claims, c->user_claim);
-    struct slice ours = SLICE("usr_"), id = text_of(claim);
+    struct slice id = text_of(claim);
 
     if (json_is_integer(claim))
         id = arena_printf(arena, "%" PRId64, (int64_t)json_integer_value(claim));
     if (id.n == 0)
         return ERR_DENIED;
     id = arena_printf(arena, "%.*s%.*s", SLICE_FMT(c->user_prefix), SLICE_FMT(id));
-    if (!is_header_text(id) ||
-        (slice_starts_ci(id, ours) && !slice_starts_ci(c->user_prefix, ours)))
+    if (!is_header_text(id) || (user_id_is_ours(id) && !user_id_is_ours(c->user_prefix)))
         return ERR_DENIED;
     *out = id;
     return ERR_OK;

@@ -236,20 +236,23 @@ static int64_t not_after(const SSL_CTX *context)
 /* Everything that a session must not cross, but the server name. */
 static void set_base_id(struct tls_server *t, const struct tls_server_conf *conf)
 {
-    const STACK_OF(X509_NAME) *authorities = SSL_CTX_get_client_CA_list(t->contexts[0]);
+    STACK_OF(X509) *authorities = X509_STORE_get1_all_certs(SSL_CTX_get_cert_store(t->contexts[0]));
     struct buf b;
 
+    CHECK(authorities != NULL);
     buf_init(&b);
     buf_printf(&b, "%zu:", conf->context_id.n);
     buf_add(&b, conf->context_id);
     buf_printf(&b, ":%d:%d:", conf->client_ca != NULL, conf->client_required);
-    for (int i = 0; i < sk_X509_NAME_num(authorities); i++) {
-        const unsigned char *der;
-        size_t n;
+    for (int i = 0; i < sk_X509_num(authorities); i++) {
+        unsigned char
+            whole[EVP_MAX_MD_SIZE]; /* by name alone, one made anew would pass for the old */
+        unsigned n;
 
-        CHECK(X509_NAME_get0_der(sk_X509_NAME_value(authorities, i), &der, &n) == 1);
-        buf_add(&b, slice_of(der, n));
+        CHECK(X509_digest(sk_X509_value(authorities, i), EVP_sha256(), whole, &n) == 1);
+        buf_add(&b, slice_of(whole, n));
     }
+    sk_X509_pop_free(authorities, X509_free);
     digest2(buf_slice(&b), SLICE_NONE, t->base_id);
     buf_fini(&b);
 }

@@ -17,6 +17,13 @@ static enum next refuse(struct exchange *x, enum problem p, const char *reason)
     return reply_problem(x, p, reason, SLICE_NONE);
 }
 
+static enum next grant(struct exchange *x, struct identity *who)
+{
+    x->who = who;
+    count(x->worker->counters, METRIC_AUTH_GRANTED, 1);
+    return NEXT_GO;
+}
+
 static enum next judge(struct exchange *x)
 {
     x->auth_us = clock_mono_us();
@@ -24,9 +31,7 @@ static enum next judge(struct exchange *x)
         return reply_problem(x, PROBLEM_STORE_UNAVAILABLE, "store_unavailable", SLICE_NONE);
     if (x->auth.e != ERR_OK)
         return refuse(x, PROBLEM_UNAUTHENTICATED, x->auth.reason);
-    x->who = x->auth.who;
-    count(x->worker->counters, METRIC_AUTH_GRANTED, 1);
-    return NEXT_GO;
+    return grant(x, x->auth.who);
 }
 
 static void on_authenticated(struct auth_op *op)
@@ -67,19 +72,26 @@ static struct slice kind_name(enum credential_kind kind)
                                       : SLICE("token");
 }
 
+static enum next check_certificate(struct exchange *x, enum word part)
+{
+    struct identity *who;
+    enum err e = authenticate_certificate(x->peer->certificate, part, &x->arena, &who);
+
+    if (e == ERR_EXPIRED)
+        return refuse(x, PROBLEM_UNAUTHENTICATED, "certificate_expired");
+    if (e != ERR_OK)
+        return refuse(x, PROBLEM_UNAUTHENTICATED, "certificate_names_no_user");
+    return grant(x, who);
+}
+
 /* No credential in the head: a verified certificate, the dev identity, nobody, or 401. */
 static enum next without_credential(struct exchange *x)
 {
     const struct conf_auth *conf = &x->policy->conf->auth;
-    enum err e;
 
     if (x->peer->certificate != NULL && conf->mtls_user != CONF_mtls_user_NONE &&
-        authenticate_takes(x->route, SLICE("mtls"))) {
-        e = authenticate_certificate(x->peer->certificate, conf->mtls_user, &x->arena, &x->who);
-        if (e != ERR_OK)
-            return refuse(x, PROBLEM_UNAUTHENTICATED, "certificate_names_no_user");
-        return NEXT_GO;
-    }
+        authenticate_takes(x->route, SLICE("mtls")))
+        return check_certificate(x, conf->mtls_user);
     if (conf->mode == CONF_auth_mode_DEV) {
         x->who = authenticate_dev();
         return NEXT_GO;

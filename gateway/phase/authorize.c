@@ -70,22 +70,10 @@ const char *authorize_identity(const struct policy *p, const struct route *r,
 /* A route may name the certificates that are let in; the handshake has verified them. */
 static bool has_subject(struct exchange *x)
 {
-    static const enum word parts[] = {CONF_mtls_user_CN, CONF_mtls_user_SAN_DNS,
-                                      CONF_mtls_user_SAN_EMAIL, CONF_mtls_user_SAN_URI};
     const struct texts *wanted = &x->route->conf->client_subject;
-    bool found = wanted->count == 0;
 
-    for (size_t p = 0;
-         !found && x->peer->certificate != NULL && p < sizeof(parts) / sizeof(parts[0]); p++) {
-        struct identity *who;
-
-        if (authenticate_certificate(x->peer->certificate, parts[p], &x->arena, &who) != ERR_OK)
-            continue;
-        for (size_t i = 0; !found && i < wanted->count; i++)
-            found = slice_eq(wanted->items[i], who->user_id);
-        identity_unref(who);
-    }
-    return found;
+    return wanted->count == 0 || (x->peer->certificate != NULL &&
+                                  certificate_has_name(x->peer->certificate, wanted, &x->arena));
 }
 
 /* May they? Everything that must hold holds, or the answer is 403. */

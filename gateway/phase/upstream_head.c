@@ -44,14 +44,12 @@ static void note_forgery(struct exchange *x)
 static enum err add_assertion(struct exchange *x, struct head *up)
 {
     const struct conf *conf = x->policy->conf;
-    struct slice issuer =
-        conf->auth.jwt_issuer.n > 0 ? conf->auth.jwt_issuer : conf->server.public_url;
     struct slice text;
     enum err e;
 
     if (!conf->auth.assertion || x->who == NULL)
         return ERR_OK;
-    e = assertion_write(x->worker->keyring, x->who, issuer.n > 0 ? issuer : SLICE("postern"),
+    e = assertion_write(x->worker->keyring, x->who, conf_token_issuer(conf),
                         conf->upstreams[x->route->upstream].name, conf->auth.assertion_ttl_ms,
                         &x->arena, &text);
     if (e == ERR_OK)

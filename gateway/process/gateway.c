@@ -15,13 +15,6 @@
 
 enum { HOUSEKEEPING_S = 1, TICKET_KEYS_EVERY_S = 12 * 3600 };
 
-struct slice gateway_issuer(const struct conf *conf)
-{
-    if (conf->auth.jwt_issuer.n > 0)
-        return conf->auth.jwt_issuer;
-    return conf->server.public_url.n > 0 ? conf->server.public_url : SLICE("postern");
-}
-
 /* ------- reload ------- */
 
 static void drop_tls(struct tls_server **tls, size_t count)

@@ -74,7 +74,4 @@ enum err gateway_reload(struct gateway *g, struct buf *why) MUST_USE;
 /* Stops accepting, lets requests finish for server.drain_timeout, ends. */
 void gateway_drain(struct gateway *g);
 
-/* What the configuration says of tokens: auth.jwt_issuer, or public_url, or "postern". */
-struct slice gateway_issuer(const struct conf *conf);
-
 #endif

@@ -183,6 +183,11 @@ static void check_auth(const struct conf *conf, struct complaints *c)
     if (conf->auth.mtls_user != CONF_mtls_user_NONE && !has_client_ca)
         complain(c, origin_or(conf, &conf->auth.mtls_user, nowhere), true,
                  "auth.mtls_user has no effect: no listener has tls.client_ca");
+    if (conf->auth.assertion &&
+        slice_starts(slice_str(word_text(conf->auth.jwt_algorithm)), SLICE("HS")))
+        complain(c, origin_or(conf, &conf->auth.assertion, nowhere), false,
+                 "auth.assertion needs an auth.jwt.algorithm with a public key, such as ES256: "
+                 "whoever can check an HS256 can also sign");
     if (conf->auth.jwt_refresh_ttl_ms < conf->auth.jwt_access_ttl_ms)
         complain(c, origin_or(conf, &conf->auth.jwt_refresh_ttl_ms, nowhere), false,
                  "auth.jwt.refresh_ttl is shorter than access_ttl");

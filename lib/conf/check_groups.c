@@ -94,8 +94,7 @@ void check_issuers(const struct conf *conf, struct complaints *c)
 
         if (i->issuer.n == 0)
             complain(c, at, false, "issuer is missing: the iss of its tokens");
-        else if (slice_eq(i->issuer, conf->auth.jwt_issuer) ||
-                 (conf->auth.jwt_issuer.n == 0 && slice_eq(i->issuer, conf->server.public_url)))
+        else if (slice_eq(i->issuer, conf_token_issuer(conf)))
             complain(c, at, false, "issuer '%.*s' is this gateway itself", SLICE_FMT(i->issuer));
         for (size_t j = 0; j < n && i->issuer.n > 0; j++)
             if (slice_eq(conf->issuers[j].issuer, i->issuer))

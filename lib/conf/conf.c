@@ -157,3 +157,10 @@ enum err conf_read_text(struct slice yaml, const char *name, char *const *env, s
     arena_fini(&scratch);
     return e;
 }
+
+struct slice conf_token_issuer(const struct conf *conf)
+{
+    if (conf->auth.jwt_issuer.n > 0)
+        return conf->auth.jwt_issuer;
+    return conf->server.public_url.n > 0 ? conf->server.public_url : SLICE("postern");
+}

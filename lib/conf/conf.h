@@ -130,6 +130,9 @@ enum err conf_read_text(struct slice yaml, const char *name, char *const *env, s
                         struct conf **out) MUST_USE;
 void conf_free(struct conf *conf);
 
+/* iss of our tokens and assertions: auth.jwt.issuer, else server.public_url, else "postern". */
+struct slice conf_token_issuer(const struct conf *conf);
+
 /* The effective configuration as YAML, secrets masked; with_origin adds "# file:line", "# default"
  * ... */
 void conf_write(const struct conf *conf, bool with_origin, struct buf *out);

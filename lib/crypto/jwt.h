@@ -13,7 +13,9 @@ struct jwt_rules {
     const struct slice *types; /* accepted header typ, any case, "application/" dropped */
     size_t type_count;         /* 0: any typ but a known foreign purpose */
     bool type_required;
-    int64_t now_s, leeway_s;
+    int64_t now_s;
+    int64_t early_s; /* how long before its nbf and iat a token counts: another's clock is ahead */
+    int64_t late_s;  /* how long after its exp */
     bool expiry_required;
 };
 
@@ -34,8 +36,8 @@ enum err jwt_peek(struct slice token, struct jwt_peek *out) MUST_USE;
  * Verifies signature, then form, then claims; claims are returned only if all hold.
  * key's algorithm decides; the header must name the same one.
  * claims  owned by the caller
- * errors  ERR_SYNTAX, ERR_DENIED (signature, issuer, audience, type), ERR_EXPIRED (exp, nbf, iat
- *         in the future beyond leeway)
+ * errors  ERR_SYNTAX, ERR_DENIED (signature, issuer, audience, type), ERR_EXPIRED (exp),
+ *         ERR_RANGE (nbf or iat in the future: a clock differs)
  * spec    RFC 7515 §5.2, RFC 7519 §7.2, RFC 8725
  */
 enum err jwt_verify(struct slice token, const struct jwk *key, const struct jwt_rules *rules,

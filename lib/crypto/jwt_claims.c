@@ -129,10 +129,11 @@ static enum err check_times(const json_t *claims, const struct jwt_rules *rules)
         return ERR_SYNTAX;
     if (!has_exp && rules->expiry_required)
         return ERR_DENIED;
-    if ((has_exp && rules->now_s - rules->leeway_s >= exp) ||
-        (has_nbf && rules->now_s + rules->leeway_s < nbf) ||
-        (has_iat && rules->now_s + rules->leeway_s < iat))
+    if (has_exp && rules->now_s - rules->late_s >= exp)
         return ERR_EXPIRED;
+    if ((has_nbf && rules->now_s + rules->early_s < nbf) ||
+        (has_iat && rules->now_s + rules->early_s < iat))
+        return ERR_RANGE;
     return ERR_OK;
 }
 

@@ -173,6 +173,11 @@ static bool is_prefixed_id(struct slice name)
     return false;
 }
 
+bool user_id_is_ours(struct slice id)
+{
+    return slice_starts_ci(id, SLICE("usr_"));
+}
+
 static bool has_only_digits(struct slice name)
 {
     size_t n = 0;

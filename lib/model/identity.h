@@ -41,6 +41,8 @@ bool identity_may_method(const struct identity *who, struct slice method, struct
 bool scope_is_known(struct slice scope);
 /* True for [a-z][a-z0-9_-]{0,31}. */
 bool role_is_valid(struct slice role);
+/* The form of our own users' ids, in any case: no issuer and no certificate may name such a one. */
+bool user_id_is_ours(struct slice id);
 /* ASCII [A-Za-z0-9][A-Za-z0-9._-]{1,63} and not of the form of an id (api.md 7.9). */
 bool username_is_valid(struct slice name);
 

@@ -47,7 +47,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                     .audiences = audiences,
                                     .audience_count = 1,
                                     .now_s = NOW_S,
-                                    .leeway_s = LEEWAY_S};
+                                    .early_s = LEEWAY_S,
+                                    .late_s = LEEWAY_S};
     json_t *claims = NULL;
     struct buf token;
 

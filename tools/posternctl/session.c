@@ -11,31 +11,20 @@
 #include <hiredis/hiredis.h>
 #include <stdlib.h>
 
-/* The issuer that gateways expect of our tokens (gateway/auth/authenticate_jwt.c). */
-static struct slice own_issuer(const struct conf *conf)
-{
-    if (conf->auth.jwt_issuer.n > 0)
-        return conf->auth.jwt_issuer;
-    return conf->server.public_url.n > 0 ? conf->server.public_url : SLICE("postern");
-}
-
 static enum outcome issue(struct ctl *c, struct slice scopes, int64_t ttl_s)
 {
-    static const struct slice standard_audience = {"postern", 7};
     const struct texts *audiences = &c->conf->auth.jwt_audience;
     struct secret *token = NULL;
     json_t *answer = NULL;
-    enum err e = roster_token_issue(
-        &c->roster,
-        &(struct token_new){.owner = slice_str(c->args[0]),
-                            .issuer = own_issuer(c->conf),
-                            .audiences =
-                                audiences->count > 0 ? audiences->items : &standard_audience,
-                            .audience_count = audiences->count > 0 ? audiences->count : 1,
-                            .scopes = scopes,
-                            .ttl_s = ttl_s,
-                            .opaque = ctl_has(c, FLAG_OPAQUE)},
-        &answer, &token);
+    enum err e = roster_token_issue(&c->roster,
+                                    &(struct token_new){.owner = slice_str(c->args[0]),
+                                                        .issuer = conf_token_issuer(c->conf),
+                                                        .audiences = audiences->items,
+                                                        .audience_count = audiences->count,
+                                                        .scopes = scopes,
+                                                        .ttl_s = ttl_s,
+                                                        .opaque = ctl_has(c, FLAG_OPAQUE)},
+                                    &answer, &token);
 
     if (e == ERR_DENIED)
         return ctl_fail(c, OUTCOME_DENIED,

@@ -21,6 +21,25 @@ static void our_jwt_proves_its_user(void **state)
     secret_free(token);
 }
 
+/* The default of auth.jwt.leeway is 5 s, and it is for the beginning alone. */
+static void a_gateway_whose_clock_is_ahead_makes_tokens_that_count_here(void **state)
+{
+    struct bench *b = *state;
+    struct secret *near, *far;
+
+    shift_wall(4000);
+    near = make_token(b, (struct token_new){.opaque = false});
+    shift_wall(8000);
+    far = make_token(b, (struct token_new){.opaque = false});
+    shift_wall(0);
+    assert_granted(b, CREDENTIAL_JWT, near);
+    assert_refused(b, CREDENTIAL_JWT, far, "token_not_yet_valid");
+    shift_wall(605000);
+    assert_refused(b, CREDENTIAL_JWT, near, "token_expired");
+    secret_free(near);
+    secret_free(far);
+}
+
 static void an_opaque_token_proves_its_user(void **state)
 {
     struct bench *b = *state;
@@ -103,6 +122,23 @@ static void roles_come_from_the_record_and_not_from_the_token(void **state)
     set_field(b, "user", id, "roles", "guest"); /* without the epoch that the script moves */
     who = identity_of(b, CREDENTIAL_JWT, jwt);
     assert_slice(who->roles, "guest");
+    identity_unref(who);
+    secret_free(jwt);
+}
+
+static void an_identity_ends_with_its_session_at_the_latest(void **state)
+{
+    struct bench *b = *state;
+    struct secret *jwt = make_token(b, (struct token_new){.opaque = false});
+    struct identity *who = identity_of(b, CREDENTIAL_JWT, jwt);
+    char session[64], ends[32];
+
+    snprintf(session, sizeof(session), "%.*s", SLICE_FMT(who->session_id));
+    snprintf(ends, sizeof(ends), "%lld", (long long)clock_wall_s() + 60);
+    identity_unref(who);
+    set_field(b, "sess", session, "expires_at", ends);
+    who = identity_of(b, CREDENTIAL_JWT, jwt);
+    assert_in_range(who->expires_s, clock_wall_s() + 50, clock_wall_s() + 60);
     identity_unref(who);
     secret_free(jwt);
 }
@@ -221,11 +257,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(our_jwt_proves_its_user),
+        TEST(a_gateway_whose_clock_is_ahead_makes_tokens_that_count_here),
         TEST(an_opaque_token_proves_its_user),
         TEST(a_token_narrows_scopes),
         TEST(complaint_6_an_ended_session_ends_its_tokens_at_once),
         TEST(k12_a_changed_role_counts_at_once),
         TEST(roles_come_from_the_record_and_not_from_the_token),
+        TEST(an_identity_ends_with_its_session_at_the_latest),
         TEST(the_token_version_is_the_users),
         TEST(k3_our_tokens_name_us_as_issuer_and_type),
         TEST(a_session_of_somebody_else_proves_nobody),

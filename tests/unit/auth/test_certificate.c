@@ -94,6 +94,70 @@ static void two_common_names_name_nobody(void **state)
     X509_free(x);
 }
 
+static void a_name_of_the_form_of_our_ids_names_nobody(void **state)
+{
+    static const struct slice names[] = {SLICE("usr_01hv7m0s3c5kq2w8xbn4f6d9ra"), SLICE("USR_1")};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        X509 *x = certificate_of(names[i], GEN_DNS, names[i], 100);
+
+        assert_int_equal(name_of(x, CONF_mtls_user_CN, ""), ERR_DENIED);
+        assert_int_equal(name_of(x, CONF_mtls_user_SAN_DNS, ""), ERR_DENIED);
+        X509_free(x);
+    }
+}
+
+static bool has_one_of(X509 *x, struct slice a, struct slice b)
+{
+    struct slice items[] = {a, b};
+    struct arena arena;
+    bool has;
+
+    arena_init(&arena);
+    has = certificate_has_name(x, &(struct texts){.items = items, .count = 2}, &arena);
+    arena_fini(&arena);
+    return has;
+}
+
+static void add_dns(X509 *x, const char *first, const char *second)
+{
+    const char *texts[] = {first, second};
+    GENERAL_NAMES *names = sk_GENERAL_NAME_new_null();
+
+    for (size_t i = 0; i < 2; i++) {
+        GENERAL_NAME *name = GENERAL_NAME_new();
+        ASN1_IA5STRING *text = ASN1_IA5STRING_new();
+
+        ASN1_STRING_set(text, texts[i], -1);
+        GENERAL_NAME_set0_value(name, GEN_DNS, text);
+        sk_GENERAL_NAME_push(names, name);
+    }
+    X509_add1_ext_i2d(x, NID_subject_alt_name, names, 0, X509V3_ADD_DEFAULT);
+    GENERAL_NAMES_free(names);
+}
+
+static void any_of_its_names_is_found_and_only_whole(void **state)
+{
+    X509 *x = certificate_of(SLICE("robot"), GEN_DNS, SLICE_NONE, 100);
+
+    (void)state;
+    add_dns(x, "a.example", "b.example");
+    assert_true(has_one_of(x, SLICE("other"), SLICE("robot")));
+    assert_true(has_one_of(x, SLICE("a.example"), SLICE("other")));
+    assert_true(has_one_of(x, SLICE("other"), SLICE("b.example")));
+    assert_false(has_one_of(x, SLICE("other"), SLICE("robo")));
+    assert_false(has_one_of(x, SLICE("b.example.com"), SLICE("ROBOT")));
+    shift_wall(101000);
+    assert_false(has_one_of(x, SLICE("other"), SLICE("robot")));
+    shift_wall(0);
+    X509_free(x);
+    x = certificate_of(SLICE_NONE, GEN_DNS, SLICE_NONE, 100);
+    add_dns(x, "a.example", "b.example\n"); /* one that is not clean spoils its type */
+    assert_false(has_one_of(x, SLICE("a.example"), SLICE("b.example")));
+    X509_free(x);
+}
+
 static void t2_a_connection_does_not_outlive_its_certificate(void **state)
 {
     X509 *x = certificate_of(SLICE("alice"), GEN_DNS, SLICE_NONE, 100);
@@ -112,6 +176,8 @@ int main(void)
         cmocka_unit_test(each_part_names_the_user),
         cmocka_unit_test(h14_refuses_a_nul_or_a_line_break_in_a_name),
         cmocka_unit_test(two_common_names_name_nobody),
+        cmocka_unit_test(a_name_of_the_form_of_our_ids_names_nobody),
+        cmocka_unit_test(any_of_its_names_is_found_and_only_whole),
         cmocka_unit_test(t2_a_connection_does_not_outlive_its_certificate),
     };
 

@@ -44,7 +44,7 @@ static enum err verdict_of_time(const char *name, const char *value, int64_t lee
     struct jwt_rules rules = usual_rules();
     char claims[256];
 
-    rules.leeway_s = leeway_s;
+    rules.early_s = rules.late_s = leeway_s;
     rules.expiry_required = false;
     snprintf(claims, sizeof(claims), "{" ISS "," AUD ",\"%s\":%s}", name, value);
     return verdict_with(claims, &rules);
@@ -157,9 +157,9 @@ static void a_token_begins_at_its_nbf(void **state)
 {
     (void)state;
     assert_int_equal(verdict_of_time("nbf", "1700000000", 0), ERR_OK);
-    assert_int_equal(verdict_of_time("nbf", "1700000001", 0), ERR_EXPIRED);
+    assert_int_equal(verdict_of_time("nbf", "1700000001", 0), ERR_RANGE);
     assert_int_equal(verdict_of_time("nbf", "1700000030", 30), ERR_OK);
-    assert_int_equal(verdict_of_time("nbf", "1700000031", 30), ERR_EXPIRED);
+    assert_int_equal(verdict_of_time("nbf", "1700000031", 30), ERR_RANGE);
 }
 
 static void a_token_from_the_future_is_refused(void **state)
@@ -167,9 +167,25 @@ static void a_token_from_the_future_is_refused(void **state)
     (void)state;
     assert_int_equal(verdict_of_time("iat", "1700000000", 0), ERR_OK);
     assert_int_equal(verdict_of_time("iat", "1", 0), ERR_OK);
-    assert_int_equal(verdict_of_time("iat", "1700000001", 0), ERR_EXPIRED);
+    assert_int_equal(verdict_of_time("iat", "1700000001", 0), ERR_RANGE);
     assert_int_equal(verdict_of_time("iat", "1700000030", 30), ERR_OK);
-    assert_int_equal(verdict_of_time("iat", "1700000031", 30), ERR_EXPIRED);
+    assert_int_equal(verdict_of_time("iat", "1700000031", 30), ERR_RANGE);
+}
+
+static void each_end_has_its_own_leeway(void **state)
+{
+    struct jwt_rules rules = usual_rules();
+
+    (void)state;
+    rules.early_s = 30;
+    assert_int_equal(
+        verdict_with("{" ISS "," AUD ",\"exp\":1700000001,\"iat\":1700000030}", &rules), ERR_OK);
+    assert_int_equal(verdict_with("{" ISS "," AUD ",\"exp\":1700000000}", &rules), ERR_EXPIRED);
+    rules.early_s = 0;
+    rules.late_s = 30;
+    assert_int_equal(verdict_with("{" ISS "," AUD ",\"exp\":1699999971}", &rules), ERR_OK);
+    assert_int_equal(verdict_with("{" ISS "," AUD "," EXP ",\"nbf\":1700000001}", &rules),
+                     ERR_RANGE);
 }
 
 static void broken_seconds_are_rounded_down(void **state)
@@ -179,7 +195,7 @@ static void broken_seconds_are_rounded_down(void **state)
     assert_int_equal(verdict_of_time("exp", "1700000001.0", 0), ERR_OK);
     assert_int_equal(verdict_of_time("exp", "1.700000001e9", 0), ERR_OK);
     assert_int_equal(verdict_of_time("nbf", "1700000000.9", 0), ERR_OK);
-    assert_int_equal(verdict_of_time("iat", "1700000001.5", 0), ERR_EXPIRED);
+    assert_int_equal(verdict_of_time("iat", "1700000001.5", 0), ERR_RANGE);
 }
 
 static void a_time_that_is_no_number_in_range_is_malformed(void **state)
@@ -225,7 +241,7 @@ static void the_last_second_of_the_year_9999_is_in_range(void **state)
     (void)state;
     assert_int_equal(verdict_of_time("exp", "253402300799", 0), ERR_OK);
     assert_int_equal(verdict_of_time("exp", "253402300799", 30), ERR_OK);
-    assert_int_equal(verdict_of_time("nbf", "253402300799", 30), ERR_EXPIRED);
+    assert_int_equal(verdict_of_time("nbf", "253402300799", 30), ERR_RANGE);
 }
 
 static void an_end_is_required_where_the_rules_say_so(void **state)
@@ -251,6 +267,7 @@ int main(void)
         cmocka_unit_test(a_token_ends_at_its_exp),
         cmocka_unit_test(a_token_begins_at_its_nbf),
         cmocka_unit_test(a_token_from_the_future_is_refused),
+        cmocka_unit_test(each_end_has_its_own_leeway),
         cmocka_unit_test(broken_seconds_are_rounded_down),
         cmocka_unit_test(a_time_that_is_no_number_in_range_is_malformed),
         cmocka_unit_test(the_last_second_of_the_year_9999_is_in_range),
