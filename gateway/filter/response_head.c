@@ -2,13 +2,13 @@
 
 #include "base/clock.h"
 
-/* What only the gateway says to a client. */
+/* What only the gateway says to a client, in any spelling (incidents H2). */
 static bool is_ours(const struct field *f, void *arg)
 {
+    const unsigned ours = HEADER_FLAG_OURS | HEADER_FLAG_HOP | HEADER_FLAG_FRAMING;
     const struct exchange *x = arg;
 
-    if ((header_flags(f->id) & HEADER_FLAG_HOP) != 0 || f->id == HEADER_X_REQUEST_ID ||
-        (header_flags(header_find_folded(f->name)) & HEADER_FLAG_OURS) != 0)
+    if (f->id == HEADER_X_REQUEST_ID || (header_flags(header_find_folded(f->name)) & ours) != 0)
         return true;
     return x->route != NULL && x->route->cors != NULL &&
            slice_starts_ci(f->name, SLICE("access-control-"));

@@ -95,6 +95,8 @@ struct slice stream_kept(const struct stream *s);
 
 /* No more callbacks. Waiting bytes are dropped: for errors and aborts. */
 void stream_close(struct stream *s);
+/* The same, and the peer learns of it by a reset: its end must not be taken for an orderly one. */
+void stream_abort(struct stream *s);
 /*
  * No more callbacks. Sends what waits and an orderly end (close_notify, FIN), then
  * reads and drops for a bounded time so that the peer can read the answer

@@ -53,6 +53,15 @@ void stream_close(struct stream *s)
         stream_drop(s);
 }
 
+void stream_abort(struct stream *s)
+{
+    const struct linger reset = {.l_onoff = 1};
+
+    if (s->fd >= 0)
+        setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    stream_close(s);
+}
+
 void stream_finish(struct stream *s, int64_t linger_ms)
 {
     if (s->state >= STREAM_LINGER)

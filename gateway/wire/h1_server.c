@@ -31,6 +31,7 @@ struct h1_conn {
     bool expects_continue; /* the client waits for 100 before it sends its body */
     bool must_close;       /* after this answer */
     bool is_chunked_answer;
+    bool is_until_close; /* the answer, to HTTP/1.0: its end is the connection's */
     bool is_head_request;
     bool is_http_1_0;
     bool head_began; /* bytes of the next head have come */
@@ -57,13 +58,18 @@ static void retire(struct h1_conn *c)
     worker_retire(c->worker, &c->retired, free_conn);
 }
 
-/* Ends the connection; in order says whether what was written shall still arrive. */
+/*
+ * Ends the connection; in order says whether what was written shall still arrive. What breaks off
+ * must not look whole, not even when it ends with the connection (G12).
+ */
 static void close_conn(struct h1_conn *c, bool in_order)
 {
     if (!c->is_open)
         return;
     if (in_order)
         stream_finish(c->stream, LINGER_MS);
+    else if (c->is_until_close)
+        stream_abort(c->stream);
     else
         stream_close(c->stream);
     retire(c);
@@ -84,7 +90,6 @@ static void send_head(struct leg *leg, const struct message *m)
 
     if (m->has_body && !m->length_known) {
         framing = c->is_http_1_0 ? H1_FRAMING_CLOSE : H1_FRAMING_CHUNKED;
-        c->must_close |= c->is_http_1_0;
     } else if (m->has_body || m->length_known) {
         framing = H1_FRAMING_LENGTH;
     } else if (!c->is_head_request && m->head->status != 204 && m->head->status != 304 &&
@@ -92,6 +97,7 @@ static void send_head(struct leg *leg, const struct message *m)
         framing = H1_FRAMING_LENGTH; /* of 0 */
     }
     c->is_chunked_answer = framing == H1_FRAMING_CHUNKED;
+    c->is_until_close = framing == H1_FRAMING_CLOSE;
     c->must_close |= c->worker->is_draining && m->head->status >= 200;
     buf_init(&text);
     h1_write_response(&text, m->head, framing, m->length, c->must_close && m->head->status >= 200);
@@ -197,7 +203,6 @@ static void release(struct leg *leg, bool complete)
 {
     struct h1_conn *c = leg_conn(leg);
 
-    /* What breaks off must not look whole, not even when it ends with the connection (G12). */
     if (!complete)
         close_conn(c, false);
     else if (c->must_close || c->state == H1_TUNNEL || c->worker->is_draining)

@@ -53,6 +53,13 @@ static enum h1_result set_framing(const struct head *head, struct slice request_
     return H1_DONE;
 }
 
+/* A 204 that announces a body it must not have may send it all the same (RFC 9112 §6.3). */
+static bool announces_stray_body(const struct head *head, const struct h1_response *r)
+{
+    return head->status == 204 &&
+           (r->content_length > 0 || head_find(head, HEADER_TRANSFER_ENCODING) != NULL);
+}
+
 enum h1_result h1_parse_response(struct slice bytes, const struct h1_limits *limits,
                                  struct slice request_method, struct head *head,
                                  struct h1_response *out)
@@ -68,8 +75,8 @@ enum h1_result h1_parse_response(struct slice bytes, const struct h1_limits *lim
         (r = set_framing(head, request_method, &response)) != H1_DONE)
         return r;
     response.is_upgrade = head->status == 101;
-    response.keep_alive =
-        h1_is_persistent(head) && response.framing != H1_FRAMING_CLOSE && !response.is_upgrade;
+    response.keep_alive = h1_is_persistent(head) && response.framing != H1_FRAMING_CLOSE &&
+                          !response.is_upgrade && !announces_stray_body(head, &response);
     *out = response;
     return H1_DONE;
 }
