@@ -25,7 +25,7 @@ struct tls_server {
 };
 
 /* In order of preference. HTTP/2 joins here, in front, when wire/ speaks it. */
-static const unsigned char PROTOCOLS[] = "\x08http/1.1";
+static const unsigned char PROTOCOLS[] = "\x08http/1.1\x08http/1.0";
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int server_index; /* of the reference that an SSL holds to its tls_server */

@@ -19,7 +19,7 @@ http {{
   access_log off; if_modified_since before; root {folder}/www; {temp}
   types {{ text/html html; text/plain txt; application/json json; }}
   add_header X-Conn "$connection/$connection_requests" always;
-  keepalive_requests 1000000; {extra}
+  keepalive_requests 1000000;
   server {{
     listen 127.0.0.1:{port};
     location / {{ }}
@@ -42,7 +42,7 @@ http {{
 
 
 class Nginx:
-    def __init__(self, folder, extra=""):
+    def __init__(self, folder):
         self.folder, self.port = folder, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         www = folder / "www"
@@ -51,7 +51,7 @@ class Nginx:
         (www / "404.html").write_text("<p>our own page for what is not there")
         (www / "data.json").write_text('{"a": [1, 2, 3]}')
         temp = " ".join(f"{kind}_temp_path {folder}/tmp;" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-        (folder / "nginx.conf").write_text(CONF.format(folder=folder, port=self.port, temp=temp, extra=extra))
+        (folder / "nginx.conf").write_text(CONF.format(folder=folder, port=self.port, temp=temp))
         folder.chmod(0o755)
         os.chmod(www, 0o777)
         self.start()
@@ -90,23 +90,12 @@ class Nginx:
 
 
 @pytest.fixture
-def make_nginx(tmp_path):
-    made = []
-
-    def make(extra=""):
-        folder = tmp_path / f"nginx{len(made)}"
-        folder.mkdir()
-        made.append(Nginx(folder, extra))
-        return made[-1]
-
-    yield make
-    for nginx in made:
-        nginx.stop()
-
-
-@pytest.fixture
-def nginx(make_nginx):
-    return make_nginx()
+def nginx(tmp_path):
+    folder = tmp_path / "nginx"
+    folder.mkdir()
+    server = Nginx(folder)
+    yield server
+    server.stop()
 
 
 @pytest.fixture
@@ -333,27 +322,3 @@ def test_nginx_reloads_under_load_without_a_failed_read(gw, nginx):
         for t in threads:
             t.join(30 * PATIENCE)
     assert set(statuses) == {200}, {s: statuses.count(s) for s in set(statuses)}
-
-
-def test_nginx_that_closes_idle_connections_soon(make_nginx, make_gateway):
-    """The server's right at any moment: a request that meets it is sent again."""
-    nginx = make_nginx("keepalive_timeout 30ms;")
-    gw = make_gateway(routes(nginx, "{path: /**, auth: public, upstream: up}"))
-    statuses = []
-
-    def load(pause):
-        c = http.client.HTTPSConnection("localhost", gw.port, timeout=30 * PATIENCE, context=gw.client_context())
-        for _ in range(40):
-            c.request("GET", "/data.json")
-            r = c.getresponse()
-            r.read()
-            statuses.append(r.status)
-            threading.Event().wait(pause)
-        c.close()
-
-    threads = [threading.Thread(target=load, args=(0.026 + i * 0.001,)) for i in range(8)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join(60 * PATIENCE)
-    assert statuses == [200] * 320
