@@ -710,21 +710,24 @@ class NameServer:
     ADDRESS = "127.0.53.1"
 
     def __init__(self):
-        self.names, self.asked, self.is_mute = {}, 0, False
+        self.names, self.is_mute, self.is_open = {}, False, True
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((self.ADDRESS, 53))
-        threading.Thread(target=self.run, daemon=True).start()
+        self.socket.settimeout(0.1)
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
 
     def run(self):
-        while True:
-            try:
+        while self.is_open:
+            with contextlib.suppress(OSError):
                 question, who = self.socket.recvfrom(512)
-            except OSError:
-                return
-            self.asked += 1
-            if not self.is_mute:
-                with contextlib.suppress(OSError):
+                if not self.is_mute:
                     self.socket.sendto(self.answer(question), who)
+
+    def close(self):
+        self.is_open = False
+        self.thread.join()
+        self.socket.close()
 
     def answer(self, q):
         labels, at = [], 12
@@ -750,10 +753,10 @@ def name_server():
     except OSError as e:
         pytest.skip(f"no port 53: {e}")
     if probe.returncode != 0:
-        ns.socket.close()
+        ns.close()
         pytest.skip("no mounts of our own")
     yield ns
-    ns.socket.close()
+    ns.close()
 
 
 def start_with_names(gw):
