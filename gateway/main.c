@@ -43,7 +43,7 @@ static int check(const char *path)
 
     complaints_init(&c);
     buf_init(&text);
-    e = conf_read(path, environ, &c, &conf);
+    e = conf_read_daemon(path, environ, &c, &conf);
     complaints_write(&c, &text);
     fputs(buf_cstr(&text), stderr);
     printf("configuration %s: %s\n", path != NULL ? path : "(defaults and environment)",

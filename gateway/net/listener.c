@@ -15,6 +15,7 @@ enum {
     WARN_EVERY_MS = 10000,
     PROXY_HEADER_MAX = 16 + 65535,
     PEEK_BYTES = 4096,
+    LAST_HANDSHAKES_MS = 2000, /* for handshakes that a stop finds under way */
 };
 
 struct listener {
@@ -361,15 +362,16 @@ enum err listener_new(struct worker *w, const struct listener_conf *conf,
     return ERR_OK;
 }
 
-void listener_set_tls(struct listener *l, struct tls_server *tls)
+void listener_follow(struct listener *l, struct tls_server *tls, int64_t handshake_ms)
 {
     struct tls_server *old = l->tls;
 
     l->tls = tls_server_ref(tls);
+    l->handshake_ms = handshake_ms;
     tls_server_unref(old);
 }
 
-void listener_stop(struct listener *l)
+static void close_socket(struct listener *l)
 {
     if (l->fd < 0)
         return;
@@ -381,6 +383,32 @@ void listener_stop(struct listener *l)
     if (l->reserve_fd >= 0)
         close(l->reserve_fd);
     l->reserve_fd = -1;
+}
+
+/* To the kernel's clients a connection in the backlog is open: closing it would be a reset. */
+void listener_stop(struct listener *l)
+{
+    for (int i = 0; i < LISTENER_BACKLOG && l->fd >= 0 && accept_one(l); i++)
+        ;
+    close_socket(l);
+    for (struct list *i = l->arrivals.next; i != &l->arrivals; i = i->next) {
+        struct arrival *a = LIST_ITEM(i, struct arrival, link);
+        struct timer *deadline = a->stream != NULL ? &a->stream->timer : &a->deadline;
+
+        if (deadline->deadline_ms > l->worker->now_ms + LAST_HANDSHAKES_MS)
+            timer_set(deadline, LAST_HANDSHAKES_MS);
+    }
+}
+
+bool listener_is_settled(const struct listener *l)
+{
+    return list_is_empty(&l->arrivals);
+}
+
+void listener_drop_arrivals(struct listener *l)
+{
+    while (!list_is_empty(&l->arrivals))
+        drop_arrival(LIST_ITEM(l->arrivals.next, struct arrival, link));
 }
 
 static void free_listener(struct retired *item)
@@ -395,9 +423,8 @@ void listener_free(struct listener *l)
 {
     if (l == NULL)
         return;
-    listener_stop(l);
-    while (!list_is_empty(&l->arrivals))
-        drop_arrival(LIST_ITEM(l->arrivals.next, struct arrival, link));
+    close_socket(l);
+    listener_drop_arrivals(l);
     worker_retire(l->worker, &l->retired, free_listener);
 }
 

@@ -30,10 +30,17 @@ struct listener_conf {
 enum err listener_new(struct worker *w, const struct listener_conf *conf,
                       void (*on_stream)(void *arg, struct stream *s), void *arg,
                       struct listener **out, char **why) MUST_USE;
-/* Swaps certificates for new connections. */
-void listener_set_tls(struct listener *l, struct tls_server *tls);
-/* Stops accepting; open streams live on. */
+/* From a new configuration, for new connections. */
+void listener_follow(struct listener *l, struct tls_server *tls, int64_t handshake_ms);
+/*
+ * Stops accepting; open streams live on. What the backlog holds is taken first, so
+ * on_stream may be called inside; handshakes under way have two more seconds.
+ */
 void listener_stop(struct listener *l);
+/* No PROXY header or handshake is under way. */
+bool listener_is_settled(const struct listener *l);
+/* Closes those that are. */
+void listener_drop_arrivals(struct listener *l);
 void listener_free(struct listener *l);
 /* The bound port (for tests with port 0) or 0. */
 uint16_t listener_port(const struct listener *l);

@@ -13,7 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { BACKLOG = 4096, KEEPALIVE_IDLE_S = 60, KEEPALIVE_EVERY_S = 15, KEEPALIVE_COUNT = 4 };
+enum { KEEPALIVE_IDLE_S = 60, KEEPALIVE_EVERY_S = 15, KEEPALIVE_COUNT = 4 };
 enum { RESOLVE_MS = 10000 };
 
 static void set_option(int fd, int level, int name, int value)
@@ -114,7 +114,7 @@ enum err listener_bind(const char *address, int *out, char **why)
     }
     if (sockaddr_of(&to)->sa_family == AF_INET6)
         set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
-    if (bind(fd, sockaddr_of(&to), to.n) != 0 || listen(fd, BACKLOG) != 0) {
+    if (bind(fd, sockaddr_of(&to), to.n) != 0 || listen(fd, LISTENER_BACKLOG) != 0) {
         const int error = errno;
 
         close(fd);

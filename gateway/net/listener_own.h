@@ -10,6 +10,8 @@
  */
 enum err listener_bind(const char *address, int *fd, char **why) MUST_USE;
 
+enum { LISTENER_BACKLOG = 4096 };
+
 /* What accepted connections inherit. */
 void listener_tune(int fd);
 

@@ -89,7 +89,7 @@ static void learn_tls(struct stream *s)
 static void set_open(struct stream *s)
 {
     s->state = STREAM_OPEN;
-    timer_set(&s->timer, 0);
+    timer_fini(&s->timer); /* most streams never need it again */
     stream_watch(s, WATCH_READ);
     if (s->waiting.n > 0)
         stream_want_flush(s);

@@ -19,7 +19,9 @@ struct tls_files {
 };
 
 struct tls_server_conf {
-    const struct tls_files *files; /* the first is the default certificate */
+    /* The first is the default. Two for the same names but of two kinds of key (RSA and ECDSA)
+     * are offered together, each to the clients that can use it. */
+    const struct tls_files *files;
     size_t file_count;
     const char *client_ca; /* NULL: client certificates are not asked for */
     bool client_required;
@@ -36,7 +38,7 @@ void tls_server_unref(struct tls_server *t);
  * authorities. */
 SSL *tls_server_ssl(struct tls_server *t);
 
-/* New ticket keys for all servers of the process; the two before stay readable. Call every 12 h.
+/* New ticket keys for all servers of the process; the two before stay readable.
  * Any thread. */
 void tls_rotate_ticket_keys(void);
 
@@ -55,7 +57,7 @@ void tls_client_unref(struct tls_client *t);
  * resumed per name only (incidents T5). */
 SSL *tls_client_ssl(struct tls_client *t, const char *name);
 
-/* Seconds UTC at which the default certificate ends. */
+/* Seconds UTC at which the first of its certificates ends. */
 int64_t tls_server_not_after(const struct tls_server *t);
 
 #endif

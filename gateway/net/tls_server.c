@@ -15,7 +15,7 @@ enum { NAME_MAX_BYTES = 255, SESSION_LIFE_S = 12 * 3600, CONTEXT_ID_BYTES = 32 }
 
 struct tls_server {
     atomic_uint refs;
-    SSL_CTX **contexts; /* one a certificate; owned */
+    SSL_CTX **contexts; /* one a certificate, or a pair of two kinds of key; owned */
     size_t count;
     struct map names; /* "host" or "*.parent", lower case, to its SSL_CTX (borrowed) */
     /* SHA-256 of what separates this listener's sessions from others: its id, its client
@@ -224,11 +224,11 @@ static void learn_names(struct tls_server *t, SSL_CTX *context)
     GENERAL_NAMES_free(names);
 }
 
-static int64_t not_after(const SSL_CTX *context)
+static int64_t not_after(const X509 *certificate)
 {
     struct tm tm = {0};
 
-    if (ASN1_TIME_to_tm(X509_get0_notAfter(SSL_CTX_get0_certificate(context)), &tm) != 1)
+    if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &tm) != 1)
         return 0;
     return (int64_t)timegm(&tm);
 }
@@ -257,12 +257,73 @@ static void set_base_id(struct tls_server *t, const struct tls_server_conf *conf
     buf_fini(&b);
 }
 
+static bool has_name(const GENERAL_NAMES *names, const GENERAL_NAME *name)
+{
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++)
+        if (GENERAL_NAME_cmp(sk_GENERAL_NAME_value(names, i), (GENERAL_NAME *)name) == 0)
+            return true;
+    return false;
+}
+
+static bool is_same_names(const X509 *a, const X509 *b)
+{
+    GENERAL_NAMES *ours = X509_get_ext_d2i(a, NID_subject_alt_name, NULL, NULL);
+    GENERAL_NAMES *theirs = X509_get_ext_d2i(b, NID_subject_alt_name, NULL, NULL);
+    bool is_same =
+        sk_GENERAL_NAME_num(ours) > 0 && sk_GENERAL_NAME_num(ours) == sk_GENERAL_NAME_num(theirs);
+
+    for (int i = 0; is_same && i < sk_GENERAL_NAME_num(ours); i++)
+        is_same = has_name(theirs, sk_GENERAL_NAME_value(ours, i));
+    GENERAL_NAMES_free(ours);
+    GENERAL_NAMES_free(theirs);
+    return is_same;
+}
+
+static int key_kind(const X509 *certificate)
+{
+    return EVP_PKEY_get_base_id(X509_get0_pubkey(certificate));
+}
+
+/* Same names and another kind of key, as RSA beside ECDSA: one context offers both. */
+static bool is_partner(SSL_CTX *context, const X509 *certificate)
+{
+    bool fits = true;
+
+    for (long at = SSL_CERT_SET_FIRST; SSL_CTX_set_current_cert(context, at) == 1;
+         at = SSL_CERT_SET_NEXT) {
+        const X509 *held = SSL_CTX_get0_certificate(context);
+
+        fits = fits && key_kind(held) != key_kind(certificate) && is_same_names(held, certificate);
+    }
+    return fits;
+}
+
+static SSL_CTX *find_partner(const struct tls_server *t, const X509 *certificate)
+{
+    for (size_t i = 0; i < t->count; i++)
+        if (is_partner(t->contexts[i], certificate))
+            return t->contexts[i];
+    return NULL;
+}
+
 static enum err add_certificate(struct tls_server *t, const struct tls_server_conf *conf,
                                 const struct tls_files *files, char **why)
 {
-    SSL_CTX *context = server_context(conf);
+    SSL_CTX *context = server_context(conf), *partner = NULL;
     enum err e = tls_context_use(context, files->certificate, files->key, why);
 
+    if (e == ERR_OK) {
+        const X509 *certificate = SSL_CTX_get0_certificate(context);
+        const int64_t ends_s = not_after(certificate);
+
+        if (t->not_after_s == 0 || ends_s < t->not_after_s)
+            t->not_after_s = ends_s;
+        partner = find_partner(t, certificate);
+    }
+    if (partner != NULL) {
+        SSL_CTX_free(context);
+        return tls_context_use(partner, files->certificate, files->key, why);
+    }
     t->contexts[t->count++] = context;
     if (e == ERR_OK)
         e = ask_for_client(context, conf, why);
@@ -288,7 +349,6 @@ enum err tls_server_new(const struct tls_server_conf *conf, struct tls_server **
         return e;
     }
     set_base_id(t, conf);
-    t->not_after_s = not_after(t->contexts[0]);
     *out = t;
     return ERR_OK;
 }

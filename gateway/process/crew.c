@@ -14,26 +14,33 @@ static void on_grants_changed(void *arg, struct slice redis_key)
     exchange_recheck_all(redis_key);
 }
 
+/* Deadlines and bounds are of the policy given; where Redis is and as whom we come, of the first.
+ */
+static struct store_conf store_conf_of(struct gateway *g, const struct conf *conf)
+{
+    const struct conf_redis *boot = &g->boot_policy->conf->redis;
+    const bool may_serve_stale = conf->auth.on_store_down == CONF_on_store_down_CACHED;
+
+    return (struct store_conf){.url = slice_str(g->redis_url),
+                               .username = boot->username,
+                               .password = boot->password,
+                               .tls = g->redis_tls,
+                               .prefix = boot->prefix,
+                               .connect_ms = conf->redis.connect_timeout_ms,
+                               .timeout_ms = conf->redis.timeout_ms,
+                               .max_stale_ms = may_serve_stale ? conf->redis.max_stale_ms : 0,
+                               .cache_entries = (size_t)conf->redis.cache_entries};
+}
+
 void crew_equip(struct gateway *g, struct worker *w)
 {
-    const struct conf_redis *conf = &g->boot_policy->conf->redis;
-    int64_t max_stale_ms = g->boot_policy->conf->auth.on_store_down == CONF_on_store_down_CACHED
-                               ? conf->max_stale_ms
-                               : 0;
+    const struct store_conf conf = store_conf_of(g, g->policy->conf);
 
     w->policy = policy_ref(g->policy);
     w->counters = counters_new();
     counters_make_room(w->counters);
     w->access_log = access_log_new(g->access_fd);
-    w->store = store_new(w, &(struct store_conf){.url = slice_str(g->redis_url),
-                                                 .username = conf->username,
-                                                 .password = conf->password,
-                                                 .tls = g->redis_tls,
-                                                 .prefix = conf->prefix,
-                                                 .connect_ms = conf->connect_timeout_ms,
-                                                 .timeout_ms = conf->timeout_ms,
-                                                 .max_stale_ms = max_stale_ms,
-                                                 .cache_entries = (size_t)conf->cache_entries});
+    w->store = store_new(w, &conf);
 }
 
 void crew_strip(struct worker *w)
@@ -170,7 +177,8 @@ struct order {
     struct crew *crew;
     struct policy *policy;
     struct upstream_set *upstreams;
-    struct tls_server **tls;
+    struct store_conf store;
+    struct tls_server **tls; /* one a listener that is open; NULL: it stays as it is */
     size_t tls_count;
 };
 
@@ -183,13 +191,35 @@ static void take_order(struct worker *w, void *arg)
     w->policy = o->policy;
     pools_follow(w->pools, o->upstreams);
     upstream_set_unref(o->upstreams);
+    store_follow(w->store, &o->store);
     for (size_t i = 0; i < o->tls_count; i++) {
-        if (i < o->crew->listener_count && o->tls[i] != NULL)
-            listener_set_tls(o->crew->listeners[i], o->tls[i]);
+        if (o->tls[i] != NULL)
+            listener_follow(o->crew->listeners[i], o->tls[i],
+                            w->policy->conf->server.handshake_timeout_ms);
         tls_server_unref(o->tls[i]);
     }
     free(o->tls);
     free(o);
+}
+
+/* Entries may have changed places since the sockets were opened: the address tells. */
+static struct tls_server *tls_of(const struct gateway *g, struct slice address)
+{
+    const struct conf *conf = g->policy->conf;
+
+    for (size_t i = 0; i < conf->listen_count; i++)
+        if (slice_eq(conf->listen[i].address, address))
+            return tls_server_ref(g->tls[i]);
+    return NULL;
+}
+
+void crew_equip_again(struct gateway *g, struct worker *w)
+{
+    const struct store_conf conf = store_conf_of(g, g->policy->conf);
+
+    policy_unref(w->policy);
+    w->policy = policy_ref(g->policy);
+    store_follow(w->store, &conf);
 }
 
 void crew_follow(struct gateway *g, struct crew *c)
@@ -199,10 +229,11 @@ void crew_follow(struct gateway *g, struct crew *c)
     *o = (struct order){.crew = c,
                         .policy = policy_ref(g->policy),
                         .upstreams = upstream_set_ref(g->upstreams),
-                        .tls = mem_zalloc((g->tls_count + 1) * sizeof(struct tls_server *)),
-                        .tls_count = g->tls_count};
-    for (size_t i = 0; i < g->tls_count; i++)
-        o->tls[i] = g->tls[i] != NULL ? tls_server_ref(g->tls[i]) : NULL;
+                        .store = store_conf_of(g, g->policy->conf),
+                        .tls = mem_zalloc((c->listener_count + 1) * sizeof(struct tls_server *)),
+                        .tls_count = c->listener_count};
+    for (size_t i = 0; i < c->listener_count; i++)
+        o->tls[i] = tls_of(g, g->boot_policy->conf->listen[i].address);
     worker_post(c->worker, take_order, o);
 }
 
@@ -210,18 +241,29 @@ void crew_follow(struct gateway *g, struct crew *c)
 
 enum { DRAIN_LOOK_MS = 20 };
 
+static bool are_settled(const struct crew *c)
+{
+    for (size_t i = 0; i < c->listener_count; i++)
+        if (!listener_is_settled(c->listeners[i]))
+            return false;
+    return true;
+}
+
 static void look_whether_done(void *arg)
 {
     struct crew *c = arg;
     struct worker *w = c->worker;
 
-    if (w->client_count == 0 && w->exchange_count == 0 && w->lingering_count == 0) {
+    if (w->client_count == 0 && w->exchange_count == 0 && w->lingering_count == 0 &&
+        are_settled(c)) {
         worker_stop(w);
         return;
     }
     if (clock_mono_ms() >= c->drain_until_ms) {
         h1_server_close_all(w);
         exchange_end_all(END_DRAINED);
+        for (size_t i = 0; i < c->listener_count; i++)
+            listener_drop_arrivals(c->listeners[i]);
     }
     timer_set(&c->drain_timer, DRAIN_LOOK_MS);
 }
@@ -235,9 +277,9 @@ static void begin_drain(struct worker *w, void *arg)
         return;
     }
     w->is_draining = true;
-    for (size_t i = 0; i < c->listener_count; i++)
-        listener_stop(c->listeners[i]);
     h1_server_drain(w);
+    for (size_t i = 0; i < c->listener_count; i++)
+        listener_stop(c->listeners[i]); /* who was in the backlog gets an answer yet */
     c->drain_until_ms = clock_mono_ms() + w->policy->conf->server.drain_timeout_ms;
     timer_init(&c->drain_timer, w, look_whether_done, c);
     timer_set(&c->drain_timer, DRAIN_LOOK_MS);

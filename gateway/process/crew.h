@@ -12,6 +12,8 @@ void crew_join(struct crew *c);
 /* The parts that the control thread has too. */
 void crew_equip(struct gateway *g, struct worker *w);
 void crew_strip(struct worker *w);
+/* The control thread's share of a new configuration. */
+void crew_equip_again(struct gateway *g, struct worker *w);
 
 /* Hands a worker the current policy, upstreams and certificates. */
 void crew_follow(struct gateway *g, struct crew *c);

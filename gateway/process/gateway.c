@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { HOUSEKEEPING_S = 1, TICKET_KEYS_EVERY_S = 12 * 3600 };
+enum { HOUSEKEEPING_S = 1 };
 
 /* ------- reload ------- */
 
@@ -62,8 +62,7 @@ static void swap(struct gateway *g, struct policy *policy, struct tls_server **t
     g->upstreams = upstreams;
     for (size_t i = 0; i < g->crew_count; i++)
         crew_follow(g, &g->crews[i]);
-    policy_unref(g->control->policy);
-    g->control->policy = policy_ref(policy);
+    crew_equip_again(g, g->control);
     upstream_monitor_follow(g->monitor, upstreams);
 }
 
@@ -166,24 +165,35 @@ static void on_reload_signal(evutil_socket_t number, short what, void *arg)
     buf_fini(&why);
 }
 
+/* Of the certificate that ends first, over all listeners. */
+static void note_certificate_expiry(struct gateway *g)
+{
+    int64_t first_s = 0;
+
+    for (size_t i = 0; i < g->tls_count; i++) {
+        const int64_t ends_s = g->tls[i] != NULL ? tls_server_not_after(g->tls[i]) : 0;
+
+        if (ends_s != 0 && (first_s == 0 || ends_s < first_s))
+            first_s = ends_s;
+    }
+    if (first_s != 0)
+        gauge_set(g->control->counters, METRIC_CERTIFICATE_EXPIRY, (long)first_s);
+}
+
 static void on_housekeeping(evutil_socket_t fd, short what, void *arg)
 {
     struct gateway *g = arg;
-    static int64_t rotated_s;
-    int64_t now_s = clock_mono_ms() / 1000;
 
     (void)fd;
     (void)what;
     worker_enter(g->control);
     notify_service("WATCHDOG=1");
-    if (now_s - rotated_s >= TICKET_KEYS_EVERY_S) {
+    if (g->control->now_ms - g->tickets_rotated_ms >= g->policy->conf->server.ticket_rotation_ms) {
         tls_rotate_ticket_keys();
-        rotated_s = now_s;
+        g->tickets_rotated_ms = g->control->now_ms;
     }
     gauge_set(g->control->counters, METRIC_STORE_UP, store_health(g->control_store) == STORE_UP);
-    if (g->tls_count > 0 && g->tls[0] != NULL)
-        gauge_set(g->control->counters, METRIC_CERTIFICATE_EXPIRY,
-                  (long)tls_server_not_after(g->tls[0]));
+    note_certificate_expiry(g);
 }
 
 static void watch_signals(struct gateway *g)

@@ -55,6 +55,7 @@ struct gateway {
     struct admin *admin, *control_socket;
     struct event *signals[4];
     struct event *housekeeping;
+    int64_t tickets_rotated_ms; /* monotonic */
     int access_fd, audit_fd;
     size_t workers_left; /* atomic by worker_post to control */
     pthread_t waiter;    /* joins the workers during a drain */

@@ -27,7 +27,7 @@ enum err policy_load(struct gateway *g, struct policy **out, struct buf *why)
     enum err e;
 
     complaints_init(&c);
-    e = conf_read(g->conf_path, g->env, &c, &conf);
+    e = conf_read_daemon(g->conf_path, g->env, &c, &conf);
     complaints_write(&c, why);
     complaints_fini(&c);
     if (e != ERR_OK)
@@ -103,6 +103,11 @@ static enum err open_master(struct gateway *g, char **why)
     return e;
 }
 
+static const char *path_or_null(struct slice path)
+{
+    return path.n > 0 ? path.p : NULL;
+}
+
 static enum err open_redis(struct gateway *g, char **why)
 {
     const struct conf *conf = g->policy->conf;
@@ -113,7 +118,9 @@ static enum err open_redis(struct gateway *g, char **why)
         if (!slice_starts(conf->redis.url, SLICE("rediss://")))
             return ERR_OK;
         return tls_client_new(
-            &(struct tls_client_conf){.ca = conf->redis.ca.n > 0 ? conf->redis.ca.p : NULL,
+            &(struct tls_client_conf){.ca = path_or_null(conf->redis.ca),
+                                      .certificate = path_or_null(conf->redis.certificate),
+                                      .key = path_or_null(conf->redis.key),
                                       .verify = true},
             &g->redis_tls, why);
     }
@@ -135,7 +142,9 @@ static void ensure_signing_key(struct gateway *g)
         &(struct redis_client_conf){.url = slice_str(g->redis_url),
                                     .username = conf->redis.username,
                                     .password = conf->redis.password,
-                                    .ca = conf->redis.ca.n > 0 ? conf->redis.ca.p : NULL,
+                                    .ca = path_or_null(conf->redis.ca),
+                                    .certificate = path_or_null(conf->redis.certificate),
+                                    .key = path_or_null(conf->redis.key),
                                     .timeout_ms = conf->redis.connect_timeout_ms},
         &r.redis, &why);
 
@@ -214,7 +223,6 @@ static enum err open_all(struct gateway *g, char **why)
         return e;
     g->tls_count = conf->listen_count;
     g->tls = mem_zalloc((conf->listen_count + 1) * sizeof(struct tls_server *));
-    tls_rotate_ticket_keys();
     if ((e = tls_setup(conf, g->tls, why)) != ERR_OK) {
         g->tls_count = 0;
         return e;

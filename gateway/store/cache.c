@@ -120,17 +120,31 @@ static void empty(struct cache *c)
         drop(c, last_of(&c->absent));
 }
 
+static void set_max(struct cache *c, struct cache_list *l, size_t max)
+{
+    l->max = max;
+    while (l->count > max)
+        drop(c, last_of(l));
+}
+
+void cache_set_max(struct cache *c, size_t max)
+{
+    const size_t absent = max / 4;
+
+    set_max(c, &c->present, max > 0 ? max : 1);
+    set_max(c, &c->absent,
+            absent < ABSENT_LEAST  ? ABSENT_LEAST
+            : absent > ABSENT_MOST ? ABSENT_MOST
+                                   : absent);
+}
+
 void cache_init(struct cache *c, size_t max)
 {
-    size_t absent = max / 4;
-
-    *c = (struct cache){.present.max = max > 0 ? max : 1};
-    c->absent.max = absent < ABSENT_LEAST ? ABSENT_LEAST : absent;
-    if (c->absent.max > ABSENT_MOST)
-        c->absent.max = ABSENT_MOST;
+    *c = (struct cache){.epoch = 0};
     map_init(&c->map);
     list_init(&c->present.order);
     list_init(&c->absent.order);
+    cache_set_max(c, max);
 }
 
 void cache_fini(struct cache *c)

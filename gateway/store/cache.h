@@ -49,6 +49,8 @@ struct cache {
 
 void cache_init(struct cache *c, size_t max);
 void cache_fini(struct cache *c);
+/* A smaller bound drops what was used longest ago. */
+void cache_set_max(struct cache *c, size_t max);
 
 enum cached { CACHED_NOT, CACHED_ABSENT, CACHED_RECORD };
 /* *record is borrowed until the next call. Entries past their time are not found. */

@@ -21,6 +21,8 @@ enum err endpoint_init(struct endpoint *e, struct worker *w, struct slice url,
     e->host = mem_strndup(e->url.host.p, e->url.host.n);
     if (e->url.is_unix && (err = sockaddr_from_path(e->host, &e->socket)) != ERR_OK)
         return err;
+    if (username.n == 0)
+        username = e->url.user;
     e->username = mem_strndup(username.p != NULL ? username.p : "", username.n);
     e->resolver = e->url.is_unix ? NULL : resolver_new(w);
     return ERR_OK;

@@ -286,6 +286,11 @@ bool link_script(struct link *l, enum script script, const struct slice *keys, s
     return true;
 }
 
+void link_set_timeout(struct link *l, int64_t timeout_ms)
+{
+    l->timeout_ms = timeout_ms;
+}
+
 bool link_is_up(const struct link *l)
 {
     return l->is_up;

@@ -36,6 +36,8 @@ bool link_script(struct link *l, enum script script, const struct slice *keys, s
                  const struct slice *args, size_t arg_count, link_done_fn *done,
                  void *arg) MUST_USE;
 
+/* For calls from now on. */
+void link_set_timeout(struct link *l, int64_t timeout_ms);
 bool link_is_up(const struct link *l);
 /* Where it is connected to; valid while it is up. */
 const struct sockaddr_any *link_server(const struct link *l);

@@ -166,6 +166,19 @@ struct store *store_new(struct worker *w, const struct store_conf *conf)
     return s;
 }
 
+/* A bound that was lowered holds at once, in an outage too. */
+void store_follow(struct store *s, const struct store_conf *conf)
+{
+    const int64_t stale_until_ms = tracking_proven_ms(s->tracking) + conf->max_stale_ms;
+
+    s->endpoint.connect_ms = conf->connect_ms;
+    link_set_timeout(s->link, conf->timeout_ms);
+    s->max_stale_ms = conf->max_stale_ms;
+    if (stale_until_ms < s->stale_until_ms)
+        s->stale_until_ms = stale_until_ms;
+    cache_set_max(&s->cache, conf->cache_entries);
+}
+
 /* Ops that still wait are let go: their owners may cancel them, and nothing is called. */
 static void free_questions(struct store *s)
 {

@@ -30,6 +30,8 @@ struct store_conf {
 
 /* NULL: the URL does not parse, or is rediss:// without conf->tls. */
 struct store *store_new(struct worker *w, const struct store_conf *conf);
+/* Takes over the deadlines and bounds of a new conf; the rest of it needs a restart. */
+void store_follow(struct store *s, const struct store_conf *conf);
 /* Ops that still wait are let go: done is not called, store_cancel() stays safe. */
 void store_free(struct store *s);
 

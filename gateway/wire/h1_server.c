@@ -10,6 +10,8 @@
 enum {
     DRAIN_BYTES_MAX = 64 * 1024, /* of a refused body that we read to keep the connection */
     LINGER_MS = 2000,
+    LAST_HEAD_MS = 2000, /* for the first byte of a client that came just before we leave */
+    LAST_IDLE_MS = 100,  /* for a next request that may be under way */
 };
 
 enum h1_state { H1_HEAD, H1_BODY, H1_DRAIN, H1_TUNNEL };
@@ -449,6 +451,14 @@ static const struct stream_handler client_handler = {
     .on_end = on_end,
 };
 
+/* A request may be in the socket already: who is idle gets a moment, who is new a longer one. */
+static void drain(struct h1_conn *c)
+{
+    c->must_close = true;
+    if (c->leg.x == NULL && !c->head_began)
+        set_timer(c, stream_bytes_out(c->stream) == 0 ? LAST_HEAD_MS : LAST_IDLE_MS);
+}
+
 void h1_server_start(struct worker *w, struct stream *s)
 {
     struct h1_conn *c = mem_zalloc(sizeof(*c));
@@ -467,6 +477,8 @@ void h1_server_start(struct worker *w, struct stream *s)
     stream_set_handler(s, &client_handler, c);
     stream_set_write_timeout(s, conf->write_timeout_ms);
     set_timer(c, conf->head_timeout_ms);
+    if (w->is_draining)
+        drain(c);
     stream_resume(s);
 }
 
@@ -478,13 +490,6 @@ static void each_client(struct worker *w, void (*visit)(struct h1_conn *c))
         next = at->next;
         visit(LIST_ITEM(at, struct h1_conn, link));
     }
-}
-
-static void drain(struct h1_conn *c)
-{
-    c->must_close = true;
-    if (c->leg.x == NULL && !c->head_began)
-        close_conn(c, true);
 }
 
 static void close_now(struct h1_conn *c)

@@ -14,7 +14,7 @@
  */
 void h1_server_start(struct worker *w, struct stream *s);
 
-/* Drain: closes idle connections now, the others after their answer. */
+/* Drain: closes idle connections in a moment, the others after their answer. */
 void h1_server_drain(struct worker *w);
 /* Ends whatever is still open. */
 void h1_server_close_all(struct worker *w);

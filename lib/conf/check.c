@@ -121,6 +121,9 @@ static void check_redis(const struct conf *conf, struct complaints *c)
         complain(c, at, false,
                  "redis.url holds a password; put it into redis.password as file:PATH, "
                  "credential:NAME or POSTERN_REDIS__PASSWORD");
+    if ((conf->redis.certificate.n > 0) != (conf->redis.key.n > 0))
+        complain(c, at, false, "redis.certificate and redis.key go together; %s is missing",
+                 conf->redis.key.n > 0 ? "certificate" : "key");
     if (conf->redis.ca.n > 0 && !slice_starts(url, SLICE("rediss://")))
         complain(c, origin_or(conf, &conf->redis.ca, at), true,
                  "redis.ca is only used with rediss://");

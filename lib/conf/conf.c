@@ -143,6 +143,24 @@ enum err conf_read(const char *path, char *const *env, struct complaints *c, str
     return e;
 }
 
+enum err conf_read_daemon(const char *path, char *const *env, struct complaints *c,
+                          struct conf **out)
+{
+    struct conf *conf = NULL;
+    enum err e = conf_read(path, env, c, &conf);
+
+    if (e != ERR_OK)
+        return e;
+    if (conf->listen_count == 0) {
+        complain(c, (struct place){path, 0, 0}, false,
+                 "nothing is listened on; listen needs an entry with an address");
+        conf_free(conf);
+        return ERR_SYNTAX;
+    }
+    *out = conf;
+    return ERR_OK;
+}
+
 enum err conf_read_text(struct slice yaml, const char *name, char *const *env, struct complaints *c,
                         struct conf **out)
 {

@@ -125,6 +125,9 @@ void complaints_write(const struct complaints *c, struct buf *out);
  */
 enum err conf_read(const char *path, char *const *env, struct complaints *c,
                    struct conf **out) MUST_USE;
+/* The same for the daemon, which also needs an address to listen on. */
+enum err conf_read_daemon(const char *path, char *const *env, struct complaints *c,
+                          struct conf **out) MUST_USE;
 /* The same from a text in memory; name stands for the file in messages. */
 enum err conf_read_text(struct slice yaml, const char *name, char *const *env, struct complaints *c,
                         struct conf **out) MUST_USE;

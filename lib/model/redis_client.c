@@ -174,8 +174,7 @@ enum err redis_client_open(const struct redis_client_conf *conf, struct redis_cl
     CHECK(c->reader != NULL);
     buf_init(&c->in);
     buf_init(&c->out);
-    e = redis_transport_open(&url, conf->ca, clock_mono_ms() + conf->timeout_ms, &c->transport,
-                             why);
+    e = redis_transport_open(&url, conf, clock_mono_ms() + conf->timeout_ms, &c->transport, why);
     if (e == ERR_OK)
         e = greet_all(c, conf, &url, why);
     if (e != ERR_OK) {

@@ -29,6 +29,7 @@ struct redis_client_conf {
     struct slice username;
     const struct secret *password; /* NULL: none */
     const char *ca;                /* NULL: the system's */
+    const char *certificate, *key; /* to show; or NULL */
     int64_t timeout_ms;
 };
 /* why: a sentence for people, free(); set on failure. */

@@ -291,9 +291,19 @@ static enum err shake_hands(struct redis_transport *t, const char *host, int64_t
     }
 }
 
-static enum err start_tls(struct redis_transport *t, const struct redis_url *url, const char *ca,
-                          int64_t deadline_ms, char **why)
+/* Ours, for a server that asks; it must belong to the key. */
+static bool load_certificate(SSL_CTX *ctx, const struct redis_client_conf *conf)
 {
+    return conf->certificate == NULL ||
+           (SSL_CTX_use_certificate_chain_file(ctx, conf->certificate) == 1 &&
+            SSL_CTX_use_PrivateKey_file(ctx, conf->key, SSL_FILETYPE_PEM) == 1 &&
+            SSL_CTX_check_private_key(ctx) == 1);
+}
+
+static enum err start_tls(struct redis_transport *t, const struct redis_url *url,
+                          const struct redis_client_conf *conf, int64_t deadline_ms, char **why)
+{
+    const char *ca = conf->ca;
     char *host = mem_strndup(url->host.p, url->host.n);
     enum err e = ERR_UNAVAILABLE;
 
@@ -302,6 +312,8 @@ static enum err start_tls(struct redis_transport *t, const struct redis_url *url
         explain(why, "cannot make a TLS context");
     else if (!load_trust(t->ctx, ca))
         explain(why, "cannot read trusted certificates from %s", ca != NULL ? ca : "the system");
+    else if (!load_certificate(t->ctx, conf))
+        explain(why, "cannot use the certificate %s with its key", conf->certificate);
     else {
         SSL_CTX_set_verify(t->ctx, SSL_VERIFY_PEER, NULL);
         if (!make_tls(t, host))
@@ -314,8 +326,8 @@ static enum err start_tls(struct redis_transport *t, const struct redis_url *url
     return e;
 }
 
-enum err redis_transport_open(const struct redis_url *url, const char *ca, int64_t deadline_ms,
-                              struct redis_transport **out, char **why)
+enum err redis_transport_open(const struct redis_url *url, const struct redis_client_conf *conf,
+                              int64_t deadline_ms, struct redis_transport **out, char **why)
 {
     struct redis_transport *t = mem_zalloc(sizeof(*t));
     enum err e;
@@ -324,7 +336,7 @@ enum err redis_transport_open(const struct redis_url *url, const char *ca, int64
     e = url->is_unix ? connect_unix(url, deadline_ms, &t->fd, why)
                      : connect_tcp(url, deadline_ms, &t->fd, why);
     if (e == ERR_OK && url->is_tls)
-        e = start_tls(t, url, ca, deadline_ms, why);
+        e = start_tls(t, url, conf, deadline_ms, why);
     if (e != ERR_OK) {
         redis_transport_free(t);
         return e;

@@ -10,9 +10,10 @@
  */
 struct redis_transport;
 
-/* why: a sentence, set on failure, free(). ca: a file, or NULL for the system's. */
-enum err redis_transport_open(const struct redis_url *url, const char *ca, int64_t deadline_ms,
-                              struct redis_transport **out, char **why) MUST_USE;
+/* why: a sentence, set on failure, free(). conf: for its TLS files. */
+enum err redis_transport_open(const struct redis_url *url, const struct redis_client_conf *conf,
+                              int64_t deadline_ms, struct redis_transport **out,
+                              char **why) MUST_USE;
 void redis_transport_free(struct redis_transport *t);
 
 /* All of it. ERR_TIMEOUT, ERR_UNAVAILABLE; the connection is of no use after either. */

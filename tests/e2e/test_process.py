@@ -75,6 +75,16 @@ def test_configuration_mistakes_stop_the_start(tmp_path):
             assert any(l.startswith(f"{path}:{line}:") and word in l for l in done.stderr.splitlines()), done.stderr
 
 
+@pytest.mark.parametrize("listen", ["", "listen: []\n", "listen:\n"])
+def test_nothing_to_listen_on_is_a_mistake(tmp_path, listen):
+    path = tmp_path / "deaf.yaml"
+    path.write_text(f"server: {{state_dir: {tmp_path}/state}}\n{listen}")
+    for args in [BUILD / "postern", "-t", "-c", path], [BUILD / "postern", "-c", path], [BUILD / "posternctl", "config", "check", path]:
+        done = subprocess.run(args, capture_output=True, text=True, timeout=30)
+        assert done.returncode != 0 and f"{path}: error: nothing is listened on" in done.stderr, (args, done)
+    assert not (tmp_path / "state").exists(), "refused before anything was made"
+
+
 def test_o6_admin_listener(make_gateway, upstream):
     port = free_port()
     gw = make_gateway(routes(upstream, PUBLIC), admin=f"127.0.0.1:{port}")

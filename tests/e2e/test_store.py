@@ -136,6 +136,16 @@ def test_redis_over_tls_with_an_authority_of_its_own(make_gateway, upstream, mak
     assert_serves_and_revokes(make_gateway(conf_of(url, upstream, redis=f", ca: {authority}/ca.pem")))
 
 
+def test_client_certificate_is_shown_to_a_redis_that_asks(make_gateway, upstream, make_redis, authority):
+    url = tls_redis(make_redis, authority, "yes")
+    redis = f", ca: {authority}/ca.pem"
+    assert_serves_and_revokes(
+        make_gateway(conf_of(url, upstream, redis=f"{redis}, certificate: {authority}/client.pem, key: {authority}/client.key")))
+    without = start_unready(make_gateway(conf_of(url, upstream, redis=redis), start=False))
+    assert without.control("GET", "/readyz")[0] == 503
+    assert without.ctl("user", "list", ok=False).returncode != 0
+
+
 def test_redis_of_a_strange_authority_is_no_store(make_gateway, upstream, make_redis, authority):
     url = tls_redis(make_redis, authority, "no")
     gw = start_unready(make_gateway(conf_of(url, upstream, redis=f", ca: {authority}/other.pem"), start=False))
@@ -229,6 +239,14 @@ def test_wrong_password_is_said_clearly_and_mended_without_a_restart(make_gatewa
     assert_serves_and_revokes(gw)
 
 
+def test_user_in_the_url_is_the_user(make_gateway, upstream, make_redis):
+    server = make_redis()
+    server.cli("acl", "setuser", "postern", *documented_acl())
+    gw = acl_gateway(make_gateway, upstream, server, start=False)
+    gw.path.write_text(gw.path.read_text().replace("username: postern, ", "").replace("redis://", "redis://postern@"))
+    assert_serves_and_revokes(gw.start())
+
+
 def test_password_from_the_environment_names_a_file(make_gateway, upstream, make_redis):
     server = make_redis("--requirepass", "of-all")
     secret = server.folder / "password"
@@ -312,6 +330,22 @@ def test_r17_paused_clients_are_503_within_the_deadline_and_recover(served):
         wait_until(lambda: status(gw, key) == 200 and is_tracked(gw), 10, "the recovery")
     assert asking.statuses() == {200, 503}
     assert max(took for _, took, _ in asking.seen) < 1 * PATIENCE, "redis.timeout is 300 ms"
+
+
+def test_new_deadline_holds_after_a_reload(served, upstream):
+    gw, server, key, _ = served
+    gw.write(conf_of(server.url, upstream, redis=", timeout: 5s"))
+    assert gw.reload()[0]
+    server.kick(signal.SIGSTOP)
+    threading.Timer(1.5, lambda: server.kick(signal.SIGCONT)).start()
+    assert status(gw, key) == 200, "within 5 s it answered"
+    gw.write(conf_of(server.url, upstream, redis=", timeout: 200ms"))
+    assert gw.reload()[0]
+    server.kick(signal.SIGSTOP)
+    began = time.monotonic()
+    assert status(gw, key) == 503 and time.monotonic() - began < 1 * PATIENCE
+    server.kick(signal.SIGCONT)
+    wait_until(lambda: status(gw, key) == 200, 5, "the recovery")
 
 
 def test_flushall_takes_every_grant_at_once(served):

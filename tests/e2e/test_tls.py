@@ -445,3 +445,62 @@ def test_early_data_is_refused_and_answered_once(gw, upstream, tmp_path):
     assert b"Early data was rejected" in again.stdout and b"\nReused, " in again.stdout, again.stdout[-3000:]
     assert b"HTTP/1.1 200" in again.stdout
     assert [r["target"] for r in upstream.requests] == ["/x", "/x"]
+
+
+# ------- two kinds of key, changing places, changing keys -------
+
+def kind_shown(port, name, *flags):
+    done = s_client(port, "-servername", name, *flags, input=b"Q\n").stdout.decode()
+    return next((l.split(":")[1].strip() for l in done.splitlines() if l.startswith("Peer signature type")), None)
+
+
+def test_rsa_and_ecdsa_pair_serves_each_client_what_it_can_use(make_gateway, upstream, tmp_path):
+    port, names = free_port(), ["pair.example", "www.pair.example"]
+    pairs = [make_pair(tmp_path, "default", ["default.example"]), make_pair(tmp_path, "ec", names),
+             make_pair(tmp_path, "rsa", names[::-1], RSA), make_pair(tmp_path, "lone", ["lone.example"], RSA)]
+    make_gateway(routes(upstream, PUBLIC), listen=listen_entry(port, pairs))
+    old = dict(maximum_version=ssl.TLSVersion.TLSv1_2)
+    for name in names:
+        for cipher, expected in ("ECDHE-ECDSA-AES128-GCM-SHA256", "ec"), ("ECDHE-RSA-AES128-GCM-SHA256", "rsa"):
+            context = unverified(**old)
+            context.set_ciphers(cipher)
+            assert shown(port, name, context) == expected
+        assert kind_shown(port, name, "-tls1_3", "-sigalgs", "RSA-PSS+SHA256") == "RSA-PSS"
+        assert kind_shown(port, name, "-tls1_3", "-sigalgs", "ECDSA+SHA256") == "ECDSA"
+    assert shown(port, "lone.example") == "lone" and shown(port, "nobody.example") == "default"
+
+
+def test_listeners_that_changed_places_keep_their_certificates(make_gateway, upstream, tmp_path):
+    a, b = free_port(), free_port()
+    entries = [listen_entry(p, [make_pair(tmp_path, label, ["localhost"])]) for p, label in ((a, "at-a"), (b, "at-b"))]
+    gw = make_gateway(routes(upstream, PUBLIC), listen="".join(entries))
+    assert (shown(a, "localhost"), shown(b, "localhost")) == ("at-a", "at-b")
+    gw.base = gw.base.replace("".join(entries), "".join(entries[::-1]))
+    gw.write(routes(upstream, "{path: '/new', auth: public, upstream: up}"))
+    assert gw.reload()[0]
+
+    def has_followed():
+        with dial(a) as tls:
+            return ask(tls).startswith(b"HTTP/1.1 404 ")
+
+    wait_until(has_followed, 5, "the new routes")
+    assert {(shown(a, "localhost"), shown(b, "localhost")) for _ in range(8)} == {("at-a", "at-b")}
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_ticket_resumes_over_two_rotations_of_the_keys_and_no_further(make_gateway, upstream, version):
+    every = 2
+    gw = make_gateway(routes(upstream, PUBLIC), server=f"  ticket_rotation: {every}s\n")
+    context = unverified(maximum_version=version, minimum_version=version)
+    began = time.monotonic()
+    session = fresh_session(gw.port, context)
+    last = began
+    while True:
+        asked = time.monotonic()
+        if not resumes(gw.port, context, session):
+            break
+        last = asked
+        assert asked - began < 3 * every + 3 * PATIENCE, "a ticket outlives its key"
+        time.sleep(0.1)
+    # The key is new at best, so two rotations later comes before the third; the clock looks once a second.
+    assert last - began > 2 * every - 1.5

@@ -18,7 +18,7 @@ static enum err read_conf(const char *path, struct conf **out)
 
     complaints_init(&complaints);
     buf_init(&text);
-    e = conf_read(path, environ, &complaints, out);
+    e = conf_read_daemon(path, environ, &complaints, out);
     complaints_write(&complaints, &text);
     (void)fputs(buf_cstr(&text), stderr);
     buf_fini(&text);

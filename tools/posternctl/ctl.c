@@ -245,6 +245,10 @@ enum err ctl_redis_connect(const struct ctl *c, const char *url, struct redis_cl
                                                          .username = conf->username,
                                                          .password = conf->password,
                                                          .ca = conf->ca.n > 0 ? conf->ca.p : NULL,
+                                                         .certificate = conf->certificate.n > 0
+                                                                            ? conf->certificate.p
+                                                                            : NULL,
+                                                         .key = conf->key.p,
                                                          .timeout_ms = timeout_ms},
                              out, why);
 }

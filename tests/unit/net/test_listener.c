@@ -144,6 +144,20 @@ static void open_streams_survive_the_stop(void **state)
     assert_int_equal(connect(socket(AF_INET, SOCK_STREAM, 0), sockaddr_of(&at), at.n), -1);
 }
 
+static void stop_takes_who_waits_in_the_backlog(void **state)
+{
+    struct fixture *f = *state;
+
+    listen_on(f);
+    f->fd = dial(f);
+    send_all(f->fd, "in time");
+    assert_int_equal(f->count, 0);
+    listener_stop(f->l);
+    assert_true(turn_until(f->w, has_data, &f->ears[0], SOON_MS));
+    assert_got(&f->ears[0], "in time");
+    assert_true(listener_is_settled(f->l));
+}
+
 static void bad_addresses_are_refused_with_a_sentence(void **state)
 {
     static const char *const BAD[] = {
@@ -464,6 +478,7 @@ static const struct CMUnitTest TESTS[] = {
     CASE(hands_over_plain_streams_tuned),
     CASE(several_workers_listen_on_one_port),
     CASE(open_streams_survive_the_stop),
+    CASE(stop_takes_who_waits_in_the_backlog),
     CASE(bad_addresses_are_refused_with_a_sentence),
     CASE(replaces_a_unix_socket_that_nobody_answers),
     CASE(shares_an_inherited_socket),
