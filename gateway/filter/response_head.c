@@ -2,13 +2,23 @@
 
 #include "base/clock.h"
 
+/* Our fields take the place of the upstream's, but Vary is a list that both add to. */
+static bool is_replaced(const struct exchange *x, const struct field *f)
+{
+    for (size_t i = 0; i < x->extra_head.count; i++)
+        if (f->id != HEADER_VARY && slice_eq_ci(x->extra_head.fields[i].name, f->name))
+            return true;
+    return false;
+}
+
 /* What only the gateway says to a client, in any spelling (incidents H2). */
 static bool is_ours(const struct field *f, void *arg)
 {
     const unsigned ours = HEADER_FLAG_OURS | HEADER_FLAG_HOP | HEADER_FLAG_FRAMING;
     const struct exchange *x = arg;
 
-    if (f->id == HEADER_X_REQUEST_ID || (header_flags(header_find_folded(f->name)) & ours) != 0)
+    if (f->id == HEADER_X_REQUEST_ID || is_replaced(x, f) ||
+        (header_flags(header_find_folded(f->name)) & ours) != 0)
         return true;
     return x->route != NULL && x->route->cors != NULL &&
            slice_starts_ci(f->name, SLICE("access-control-"));

@@ -6,14 +6,18 @@
 #include "base/json.h"
 
 #include <errno.h>
-#include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { FLUSH_BYTES = 32 * 1024, HELD_BYTES_MAX = 1024 * 1024 };
+/* Of what a client chooses, so that a line stays below PIPE_BUF. */
+enum { PATH_BYTES_MAX = 1024, TEXT_BYTES_MAX = 256 };
 
 struct access_log {
     int fd;
+    bool is_file;
     struct buf lines;
     uint64_t dropped; /* lines, since the last one that says so */
 };
@@ -21,8 +25,10 @@ struct access_log {
 struct access_log *access_log_new(int fd)
 {
     struct access_log *l = mem_zalloc(sizeof(*l));
+    struct stat about;
 
     l->fd = fd;
+    l->is_file = fd >= 0 && fstat(fd, &about) == 0 && S_ISREG(about.st_mode);
     buf_init(&l->lines);
     return l;
 }
@@ -42,6 +48,11 @@ static void add_text(struct buf *b, const char *before, struct slice value)
         return;
     buf_add(b, slice_str(before));
     json_add_string(b, value);
+}
+
+static struct slice cut(struct slice s, size_t most)
+{
+    return s.n > most ? slice_to(s, most) : s;
 }
 
 static void add_number(struct buf *b, const char *before, int64_t value)
@@ -81,9 +92,9 @@ static void add_who(struct buf *b, const struct access_entry *e)
     add_text(b, ",\"ip\":", e->client_ip);
     add_text(b, ",\"tls\":", e->tls_version);
     add_text(b, ",\"method\":", e->method);
-    add_text(b, ",\"host\":", e->host);
-    add_text(b, ",\"path\":", e->path);
-    add_text(b, ",\"user_agent\":", e->user_agent);
+    add_text(b, ",\"host\":", cut(e->host, TEXT_BYTES_MAX));
+    add_text(b, ",\"path\":", cut(e->path, PATH_BYTES_MAX));
+    add_text(b, ",\"user_agent\":", cut(e->user_agent, TEXT_BYTES_MAX));
 }
 
 static void add_outcome(struct buf *b, const struct access_entry *e)
@@ -129,17 +140,43 @@ void access_log_add(struct access_log *l, const struct access_entry *e)
         access_log_flush(l);
 }
 
-/* A reader that is too slow keeps the lines here, up to a bound; any other error drops them. */
+/*
+ * What one write(2) takes without tearing a line that another worker's could follow: all of it in
+ * a file opened to append, whole lines of PIPE_BUF together elsewhere (POSIX write()).
+ */
+static struct slice next_piece(const struct access_log *l)
+{
+    struct slice all = buf_slice(&l->lines);
+    size_t end;
+
+    if (l->is_file || all.n <= PIPE_BUF)
+        return all;
+    for (end = PIPE_BUF; end > 0 && all.p[end - 1] != '\n'; end--)
+        ;
+    return slice_to(all, end > 0 ? end : slice_find(all, '\n', 0) + 1);
+}
+
+static void lose_lines(struct access_log *l)
+{
+    struct slice lost = buf_slice(&l->lines);
+
+    for (size_t i = 0; i < lost.n; i++)
+        l->dropped += lost.p[i] == '\n';
+    buf_clear(&l->lines);
+}
+
+/* A reader that is too slow keeps the lines here, up to a bound; any other error loses them. */
 void access_log_flush(struct access_log *l)
 {
     while (l->lines.n > 0) {
-        ssize_t n = write(l->fd, buf_slice(&l->lines).p, l->lines.n);
+        struct slice piece = next_piece(l);
+        ssize_t n = write(l->fd, piece.p, piece.n);
 
         if (n >= 0)
             buf_consume(&l->lines, (size_t)n);
         else if (errno == EAGAIN)
             return;
         else if (errno != EINTR)
-            buf_clear(&l->lines);
+            lose_lines(l);
     }
 }

@@ -5,8 +5,9 @@
 
 /*
  * One line per exchange, JSON, buffered by worker and written by access_log_flush() at the end of
- * the turn, or at 32 KiB. When a pipe is full, up to 1 MiB waits and further lines are counted
- * instead.
+ * the turn, or at 32 KiB. Lines of several workers never mix. When a pipe that does not block is
+ * full, up to 1 MiB waits; lines that are lost are counted, and the next one says how many. Paths
+ * are cut at 1024 bytes, host and user agent at 256.
  */
 struct access_log;
 struct access_log *access_log_new(int fd); /* borrowed; -1: off */

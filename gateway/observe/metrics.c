@@ -71,7 +71,7 @@ unsigned metrics_route_slot(struct slice name)
 {
     if (registry.count == 0)
         registry.names[registry.count++] = mem_strdup("none");
-    for (unsigned i = 1; i < registry.count; i++)
+    for (unsigned i = 0; i < registry.count; i++)
         if (slice_eq(slice_str(registry.names[i]), name))
             return i;
     if (registry.count == ROUTE_SLOTS_MAX)

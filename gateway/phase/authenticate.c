@@ -6,14 +6,9 @@
 static enum next refuse(struct exchange *x, enum problem p, const char *reason)
 {
     count(x->worker->counters, METRIC_AUTH_REFUSED, 1);
-    audit(&(struct audit_entry){.event = p == PROBLEM_CREDENTIAL_AMBIGUOUS
-                                             ? AUDIT_CREDENTIAL_AMBIGUOUS
-                                             : AUDIT_AUTH_REFUSED,
-                                .outcome = "refused",
-                                .request_id = x->request_id,
-                                .actor = x->auth.refused_key_id,
-                                .route = x->route->name,
-                                .detail = slice_str(reason)});
+    phase_audit(x,
+                p == PROBLEM_CREDENTIAL_AMBIGUOUS ? AUDIT_CREDENTIAL_AMBIGUOUS : AUDIT_AUTH_REFUSED,
+                "refused", slice_str(reason));
     return reply_problem(x, p, reason, SLICE_NONE);
 }
 

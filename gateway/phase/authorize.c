@@ -4,16 +4,8 @@
 
 static enum next refuse(struct exchange *x, enum problem p, const char *reason)
 {
-    char ip[ADDR_TEXT_MAX + 1];
-
     count(x->worker->counters, METRIC_AUTH_FORBIDDEN, 1);
-    audit(&(struct audit_entry){.event = AUDIT_AUTH_FORBIDDEN,
-                                .outcome = "refused",
-                                .request_id = x->request_id,
-                                .user = x->who != NULL ? x->who->user_id : SLICE_NONE,
-                                .ip = addr_write(&x->client_addr, ip),
-                                .route = x->route->name,
-                                .detail = slice_str(reason)});
+    phase_audit(x, AUDIT_AUTH_FORBIDDEN, "refused", slice_str(reason));
     return reply_problem(x, p, reason, SLICE_NONE);
 }
 

@@ -5,7 +5,17 @@ static struct slice origin_of(const struct exchange *x)
     return head_value(&x->request_head, HEADER_ORIGIN);
 }
 
-/* The value to answer with, or SLICE_NONE: exact origins; * only without credentials. */
+/* * is for everyone, but never with credentials. */
+static bool is_open(const struct conf_cors *cors)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < cors->origins.count; i++)
+        found = found || slice_eq(cors->origins.items[i], SLICE("*"));
+    return found && !cors->credentials;
+}
+
+/* The value to answer with, or SLICE_NONE. */
 static struct slice allowed_origin(const struct exchange *x)
 {
     const struct conf_cors *cors = x->route->cors;
@@ -13,12 +23,11 @@ static struct slice allowed_origin(const struct exchange *x)
 
     if (cors == NULL || origin.p == NULL)
         return SLICE_NONE;
-    for (size_t i = 0; i < cors->origins.count; i++) {
-        if (slice_eq(cors->origins.items[i], SLICE("*")) && !cors->credentials)
-            return SLICE("*");
+    if (is_open(cors))
+        return SLICE("*");
+    for (size_t i = 0; i < cors->origins.count; i++)
         if (slice_eq(cors->origins.items[i], origin))
             return origin;
-    }
     return SLICE_NONE;
 }
 
@@ -42,10 +51,15 @@ bool cors_is_preflight(const struct exchange *x)
 static void add_origin(struct exchange *x, struct slice origin)
 {
     reply_add(x, SLICE("Access-Control-Allow-Origin"), origin);
-    if (!slice_eq(origin, SLICE("*")))
-        reply_add(x, SLICE("Vary"), SLICE("Origin"));
     if (x->route->cors->credentials)
         reply_add(x, SLICE("Access-Control-Allow-Credentials"), SLICE("true"));
+}
+
+/* A cache must know that the answer depends on Origin also when there was none (Fetch §3.2.5). */
+static void add_vary(struct exchange *x)
+{
+    if (!is_open(x->route->cors))
+        reply_add(x, SLICE("Vary"), SLICE("Origin"));
 }
 
 enum next cors_reply_preflight(struct exchange *x)
@@ -55,6 +69,7 @@ enum next cors_reply_preflight(struct exchange *x)
 
     if (origin.p == NULL)
         return reply_problem(x, PROBLEM_ORIGIN_FORBIDDEN, "origin_not_allowed", SLICE_NONE);
+    add_vary(x);
     add_origin(x, origin);
     reply_add(x, SLICE("Access-Control-Allow-Methods"), joined(x, &cors->methods));
     reply_add(x, SLICE("Access-Control-Allow-Headers"), joined(x, &cors->headers));
@@ -67,6 +82,8 @@ void cors_add(struct exchange *x)
 {
     struct slice origin = allowed_origin(x);
 
+    if (x->route->cors != NULL)
+        add_vary(x);
     if (origin.p == NULL)
         return;
     add_origin(x, origin);

@@ -106,11 +106,7 @@ static void add_headers(struct exchange *x)
 static enum next refuse(struct exchange *x)
 {
     count(x->worker->counters, METRIC_RATE_LIMITED, 1);
-    audit(&(struct audit_entry){.event = AUDIT_RATE_LIMITED,
-                                .outcome = "refused",
-                                .request_id = x->request_id,
-                                .user = x->who != NULL ? x->who->user_id : SLICE_NONE,
-                                .route = x->route->name});
+    phase_audit(x, AUDIT_RATE_LIMITED, "refused", SLICE_NONE);
     reply_add(x, SLICE("Retry-After"),
               arena_number(&x->arena, (uint64_t)whole_seconds(x->limit.retry_ms)));
     /* SDKs try again by themselves, after a second when told to wait for long: better not. */

@@ -3,7 +3,7 @@
 #include "base/random.h"
 #include "phase/parts.h"
 
-/* 128 bits or more of visible characters: a form that logs and humans can carry. */
+/* A form that logs and people can carry. */
 static bool is_well_formed_id(struct slice id)
 {
     if (id.n < 8 || id.n > 128)
@@ -31,12 +31,26 @@ static void take_request_id(struct exchange *x)
     x->request_id = arena_dup(&x->arena, slice_of(id, UUID_CHARS));
 }
 
+static bool is_trace_id(struct slice id)
+{
+    bool is_zero = true;
+
+    for (size_t i = 0; i < id.n; i++) {
+        char c = id.p[i];
+
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+            return false;
+        is_zero = is_zero && c == '0';
+    }
+    return !is_zero;
+}
+
 /* The trace id of a well-formed traceparent (W3C Trace Context §3.2.2), for the log. */
 static void take_trace_id(struct exchange *x)
 {
     struct slice t = head_value(&x->request_head, HEADER_TRACEPARENT);
 
-    if (t.n >= 55 && t.p[2] == '-' && t.p[35] == '-')
+    if (t.n >= 55 && t.p[2] == '-' && t.p[35] == '-' && is_trace_id(slice_of(t.p + 3, 32)))
         x->trace_id = slice_of(t.p + 3, 32);
 }
 

@@ -31,12 +31,7 @@ static void note_forgery(struct exchange *x)
 
         if ((header_flags(header_find_folded(f->name)) & HEADER_FLAG_OURS) == 0)
             continue;
-        audit(&(struct audit_entry){.event = AUDIT_IDENTITY_FORGED,
-                                    .outcome = "removed",
-                                    .request_id = x->request_id,
-                                    .user = x->who != NULL ? x->who->user_id : SLICE_NONE,
-                                    .route = x->route->name,
-                                    .detail = f->name});
+        phase_audit(x, AUDIT_IDENTITY_FORGED, "removed", f->name);
         return;
     }
 }

@@ -39,14 +39,25 @@ enum err policy_load(struct gateway *g, struct policy **out, struct buf *why)
     return ERR_OK;
 }
 
-/* Where a log goes: -1 is nowhere. */
-static enum err open_sink(struct slice where, int *fd)
+/* A pipe is opened anew, so that it can be without waiting for us alone: its reader may stall. */
+static int open_stdout(void)
+{
+    struct stat about;
+    int fd = fstat(STDOUT_FILENO, &about) == 0 && S_ISFIFO(about.st_mode)
+                 ? open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_CLOEXEC)
+                 : -1;
+
+    return fd >= 0 ? fd : STDOUT_FILENO;
+}
+
+/* Where a log goes; -1: nowhere. Access lines must not hold up requests, audit lines may (G29). */
+static enum err open_sink(struct slice where, bool waits, int *fd)
 {
     *fd = -1;
     if (slice_eq(where, SLICE("off")))
         return ERR_OK;
     if (slice_eq(where, SLICE("stdout")))
-        *fd = STDOUT_FILENO;
+        *fd = waits ? STDOUT_FILENO : open_stdout();
     else if (slice_eq(where, SLICE("stderr")))
         *fd = STDERR_FILENO;
     else
@@ -61,8 +72,8 @@ static enum err open_logs(struct gateway *g, char **why)
 
     g->log =
         log_new(STDERR_FILENO, conf->format == CONF_log_format_JSON ? LOG_JSON : LOG_TEXT, level);
-    if (open_sink(conf->access, &g->access_fd) != ERR_OK ||
-        open_sink(conf->audit, &g->audit_fd) != ERR_OK) {
+    if (open_sink(conf->access, false, &g->access_fd) != ERR_OK ||
+        open_sink(conf->audit, true, &g->audit_fd) != ERR_OK) {
         *why = mem_strdup("log.access or log.audit: the file cannot be opened");
         return ERR_SYSTEM;
     }

@@ -89,6 +89,13 @@ static void a_route_name_cannot_end_its_label(void **state)
 }
 
 /* Last: it fills the table. */
+static void a_route_named_none_makes_no_second_series_of_that_name(void **state)
+{
+    (void)state;
+    assert_true(metrics_route_slot(SLICE("any")) != ROUTE_SLOT_NONE);
+    assert_int_equal(metrics_route_slot(SLICE("none")), ROUTE_SLOT_NONE);
+}
+
 static void names_beyond_the_table_share_the_last_slot(void **state)
 {
     struct counters *c = counters_new();
@@ -116,6 +123,7 @@ int main(void)
         cmocka_unit_test(a_bucket_holds_its_upper_bound_and_buckets_are_cumulative),
         cmocka_unit_test(a_route_name_keeps_its_slot),
         cmocka_unit_test(a_route_name_cannot_end_its_label),
+        cmocka_unit_test(a_route_named_none_makes_no_second_series_of_that_name),
         cmocka_unit_test(names_beyond_the_table_share_the_last_slot),
     };
 
