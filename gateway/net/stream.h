@@ -46,7 +46,12 @@ struct stream_handler {
     void (*on_end)(void *arg, enum err why);
 };
 
-enum { STREAM_HIGH_MARK = 256 * 1024, STREAM_LOW_MARK = 64 * 1024, STREAM_KEEP_MAX = 128 * 1024 };
+enum {
+    STREAM_HIGH_MARK = 256 * 1024,
+    STREAM_LOW_MARK = 64 * 1024,
+    STREAM_KEEP_MAX =
+        128 * 1024, /* the largest head that can be received: server.head_max's limit */
+};
 
 /* What the TLS layer knows about the peer. Slices live as long as the stream. */
 struct stream_peer {

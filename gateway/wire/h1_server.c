@@ -84,6 +84,15 @@ static struct h1_conn *leg_conn(struct leg *leg)
     return (struct h1_conn *)leg;
 }
 
+/* The client still owes more of its body than we would read to keep the connection. */
+static bool will_not_drain(const struct h1_conn *c)
+{
+    if (c->state != H1_BODY)
+        return false;
+    return c->expects_continue ||
+           (c->body.framing == H1_FRAMING_LENGTH && c->body.left > DRAIN_BYTES_MAX);
+}
+
 static void send_head(struct leg *leg, const struct message *m)
 {
     struct h1_conn *c = leg_conn(leg);
@@ -100,7 +109,7 @@ static void send_head(struct leg *leg, const struct message *m)
     }
     c->is_chunked_answer = framing == H1_FRAMING_CHUNKED;
     c->is_until_close = framing == H1_FRAMING_CLOSE;
-    c->must_close |= c->worker->is_draining && m->head->status >= 200;
+    c->must_close |= (c->worker->is_draining || will_not_drain(c)) && m->head->status >= 200;
     buf_init(&text);
     h1_write_response(&text, m->head, framing, m->length, c->must_close && m->head->status >= 200);
     stream_write(c->stream, buf_slice(&text));
@@ -188,9 +197,7 @@ static void await_next(struct h1_conn *c)
 /* The answer is out but the body is not in: read a little of it, or close. */
 static void drain_body(struct h1_conn *c)
 {
-    bool is_small = c->body.framing == H1_FRAMING_CHUNKED || c->body.left <= DRAIN_BYTES_MAX;
-
-    if (c->expects_continue || !is_small) {
+    if (will_not_drain(c)) {
         close_conn(c, true);
         return;
     }

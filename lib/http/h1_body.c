@@ -85,8 +85,20 @@ static enum state take_extension(struct h1_body *b, char c)
     return c == ' ' || c == '\t' ? SPACE : BAD;
 }
 
+/* One byte of data a kilobyte of extensions would pass every limit on bodies. */
+static bool has_excess(struct h1_body *b)
+{
+    if (b->line_bytes == 0)
+        return false;
+    b->excess_bytes += b->line_bytes;
+    b->excess_bytes -= b->left < b->excess_bytes ? b->left : b->excess_bytes;
+    return b->excess_bytes > H1_EXCESS_BYTES_MAX;
+}
+
 static enum state end_of_size(struct h1_body *b)
 {
+    if (has_excess(b))
+        return BAD;
     b->digits = 0;
     b->line_bytes = 0;
     return b->left > 0 ? DATA : LINE;

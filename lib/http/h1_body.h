@@ -9,17 +9,23 @@
  */
 struct h1_body {
     enum h1_framing framing;
-    uint64_t left;       /* LENGTH: bytes to come; CHUNKED: of this chunk */
-    uint8_t state;       /* of the chunk grammar */
-    uint8_t digits;      /* hex digits of the chunk size so far */
-    size_t line_bytes;   /* of the chunk extension or trailer section so far */
-    struct arena *arena; /* where trailers go; may be NULL: then they are checked and dropped */
+    uint64_t left;         /* LENGTH: bytes to come; CHUNKED: of this chunk */
+    uint8_t state;         /* of the chunk grammar */
+    uint8_t digits;        /* hex digits of the chunk size so far */
+    size_t line_bytes;     /* of the chunk extension or trailer section so far */
+    uint64_t excess_bytes; /* of extensions, beyond what the data behind them excuses */
+    struct arena *arena;   /* where trailers go; may be NULL: then they are checked and dropped */
     struct buf *trailer_text; /* owned */
     struct head *trailers;    /* in arena; set when the body has ended with trailers. Names of
                                  header.def and reserved ones, however spelt, are not in it */
 };
 
-enum { H1_EXTENSION_BYTES_MAX = 1024, H1_TRAILER_BYTES_MAX = 8192, H1_TRAILER_COUNT_MAX = 32 };
+enum {
+    H1_EXTENSION_BYTES_MAX = 1024,   /* of one chunk */
+    H1_EXCESS_BYTES_MAX = 16 * 1024, /* of a body made of extensions rather than data */
+    H1_TRAILER_BYTES_MAX = 8192,
+    H1_TRAILER_COUNT_MAX = 32,
+};
 
 void h1_body_init(struct h1_body *b, enum h1_framing framing, uint64_t content_length,
                   struct arena *arena);

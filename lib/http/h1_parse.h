@@ -60,7 +60,7 @@ struct h1_request {
  * line go to head (head_init'ed) as slices of bytes. Enforces: one SP between the
  * three parts; token method; origin-form target of visible ASCII without '#', or
  * "*" for OPTIONS; an absolute-form target is reduced to origin form when its
- * authority equals Host, else refused; authority-form (CONNECT) refused; HTTP/1.0
+ * authority equals Host, else refused; authority-form (CONNECT) and TRACE refused; HTTP/1.0
  * or 1.1; exactly one valid Host on 1.1 (at most one on 1.0); token field names; no
  * obs-fold; no control bytes in values; one Content-Length of digits <= 2^63-1;
  * Transfer-Encoding exactly "chunked", once, only on 1.1, never with

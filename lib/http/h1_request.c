@@ -97,9 +97,16 @@ static enum h1_result reduce_target(struct head *head)
     return H1_DONE;
 }
 
+/* CONNECT would tunnel; TRACE would show the client what we add for the upstream (RFC 9110 §9.3.8).
+ */
+static bool is_never_forwarded(struct slice method)
+{
+    return slice_eq(method, SLICE("CONNECT")) || slice_eq(method, SLICE("TRACE"));
+}
+
 static enum h1_result check_target(struct head *head)
 {
-    if (slice_eq(head->method, SLICE("CONNECT")))
+    if (is_never_forwarded(head->method))
         return H1_BAD;
     if (head->target.p[0] == '/')
         return H1_DONE;

@@ -354,13 +354,13 @@ class Rig:
         context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # an end without close_notify is an error
         return context.wrap_socket(s, server_hostname="localhost", suppress_ragged_eofs=False)
 
-    def play(self, data, tls=False, half_close=False, answers=None, heads=(), before=None):
+    def play(self, data, tls=False, half_close=False, answers=None, heads=(), before=None, piece=1 << 30):
         """
-        Sends data on a fresh connection, reads until the daemon ends it or `answers` final answers
-        are whole. Returns (Outcome, socket); the socket is still open when the daemon left it so.
+        Sends data (in pieces) on a fresh connection, reads until the daemon ends it or `answers`
+        final answers are whole. Returns (Outcome, socket); the socket is still open when the daemon left it so.
         """
         s = self.connect(tls)
-        send_all(s, data)
+        send_all(s, data, piece)
         if half_close:
             s.shutdown(socket.SHUT_WR)
         out = Outcome(heads)
@@ -401,9 +401,9 @@ class Rig:
         assert got and got.status == 200 and got.body == target.encode(), f"the request after the case: {out}"
         return target
 
-    def check(self, data, expect, answer=None, then="", late=None, tls=False, half_close=False, before=None):
+    def check(self, data, expect, answer=None, then="", late=None, tls=False, half_close=False, before=None, piece=1 << 30):
         """
-        Plays one case. expect (README.md): status or statuses, closes, forwarded, interim,
+        Plays one case; piece: bytes a write. expect (README.md): status or statuses, closes, forwarded, interim,
         answer, aborted, reused. Returns (Outcome, forwarded messages) for further questions.
         """
         up = self.upstream
@@ -413,7 +413,7 @@ class Rig:
         statuses = expect.get("statuses") or ([expect["status"]] if "status" in expect else [])
         closes = expect.get("closes", False)
         heads = set(expect.get("heads", [0] if data[:5] == b"HEAD " else []))
-        out, s = self.play(data, tls, half_close, None if closes else max(1, len(statuses)), heads, before)
+        out, s = self.play(data, tls, half_close, None if closes else max(1, len(statuses)), heads, before, piece)
         try:
             if late is not None:
                 up.push(up.requests[-1].connection, late)
@@ -447,19 +447,23 @@ class Rig:
         assert len(got) == len(statuses), f"answers {got}, expected {statuses}: {out}"
         for is_, wanted in zip(got, statuses):
             assert is_ in wanted if isinstance(wanted, list) else is_ == wanted, f"answers {got}, expected {statuses}: {out}"
-        assert [i.status for i in out.interim] == expect.get("interim", []), f"interim: {out}"
+        interim = [i if isinstance(i, dict) else {"status": i} for i in expect.get("interim", [])]
+        assert [i.status for i in out.interim] == [i["status"] for i in interim], f"interim: {out}"
+        for is_, wanted in zip(out.interim, interim):
+            judge_message(is_, {k: v for k, v in wanted.items() if k != "status"})
         if "answer" in expect:
             judge_message(out.answers[-1], expect["answer"])
 
-    def play_case(self, case, default=b""):
+    def play_case(self, case, default=b"", piece=1 << 30):
         return self.check(case.send if case.send is not None else default, case.expect, case.answer,
-                          case.then, case.late, case.tls, half_close="half_close" in case.then)
+                          case.then, case.late, case.tls, half_close="half_close" in case.then, piece=piece)
 
 
-def send_all(s, data):
+def send_all(s, data, piece):
     """A daemon that has seen enough may stop reading: that is for it to say and for us to read."""
-    with contextlib.suppress(ConnectionError, BrokenPipeError):
-        s.sendall(data)
+    with contextlib.suppress(OSError):
+        for at in range(0, len(data), piece):
+            s.sendall(data[at:at + piece])
 
 
 def judge_forwarded(seen, wanted):

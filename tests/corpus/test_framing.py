@@ -32,6 +32,11 @@ def test_request(plain, case):
     plain.play_case(case)
 
 
+@pytest.mark.parametrize("case", [c for c in cases("framing/request") if len(c.values[0].send) < 400])
+def test_request_byte_by_byte(plain, case):
+    plain.play_case(case, piece=1)
+
+
 @pytest.mark.parametrize("case", cases("framing/answer"))
 def test_answer(plain, case):
     plain.play_case(case, default=ASKED)
