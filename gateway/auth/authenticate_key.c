@@ -60,7 +60,7 @@ static bool judge_key(struct auth_op *op)
         .scopes_limited = true,
         .key_id = key->id,
         .expires_s = auth_earlier(key->expires_at, ends_s)});
-    store_key_used(op->a->worker->store, key->id, key->last_used_at);
+    store_key_used(op->a->worker->store, key->id);
     return auth_grant(op, who);
 }
 

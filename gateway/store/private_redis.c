@@ -96,7 +96,8 @@ static enum err wait_for_server(struct private_redis *r, char **why)
 
     for (;;) {
         e = redis_home_ask(&r->home, &server);
-        if (e == ERR_OK)
+        /* A long file is read while we answer 503: ending the server would only begin it anew. */
+        if (e == ERR_OK || (e == ERR_UNAVAILABLE && clock_mono_ms() >= until))
             return adopt(r, server, why);
         if (clock_mono_ms() >= until) {
             say(why, "redis-server does not answer on", r->home.socket, "");

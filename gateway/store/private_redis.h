@@ -15,7 +15,8 @@ struct private_redis;
 struct private_redis_conf {
     const char *program, *state_dir;
 };
-/* Blocks until it answers PING, at most 10 s: called before the loops start. why: free(). */
+/* Blocks until it answers PING, at most 10 s, called before the loops start; a server that still
+ * loads its file then is good too. why: free(). */
 enum err private_redis_start(const struct private_redis_conf *conf, struct log *log,
                              struct private_redis **out, char **why) MUST_USE;
 /* From then on the control loop restarts it when it ends. */

@@ -61,14 +61,17 @@ static void explain(char **why, const char *what, const char *path)
     buf_fini(&b);
 }
 
-/* Appended to as one write and renamed into place: a reader never sees half of it. */
+/* Renamed into place: a reader never sees half of it. */
 static enum err write_file(const char *path, struct slice text)
 {
-    char *temporary = join(path, "");
+    struct buf name;
+    const char *temporary;
     enum err e = ERR_SYSTEM;
     int fd;
 
-    memcpy(temporary + strlen(path), "~", 2);
+    buf_init(&name);
+    buf_printf(&name, "%s~", path);
+    temporary = buf_cstr(&name);
     fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         goto out;
@@ -76,7 +79,7 @@ static enum err write_file(const char *path, struct slice text)
         e = ERR_OK;
     close(fd);
 out:
-    free(temporary);
+    buf_fini(&name);
     return e;
 }
 
@@ -279,7 +282,7 @@ enum err redis_home_ask(const struct redis_home *h, pid_t *server)
     struct sockaddr_any addr;
     struct ucred peer;
     socklen_t peer_bytes = sizeof(peer);
-    char answer[5];
+    char answer[5]; /* of "+PONG", or of "-LOADING ..." */
     enum err e = sockaddr_from_path(h->socket, &addr);
     int fd = e == ERR_OK ? socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) : -1;
 
@@ -293,10 +296,13 @@ enum err redis_home_ask(const struct redis_home *h, pid_t *server)
         goto out;
     *server = peer.pid;
     e = ERR_AGAIN;
-    if (send(fd, "PING\r\n", 6, MSG_NOSIGNAL) == 6 &&
-        recv(fd, answer, sizeof(answer), MSG_WAITALL) == sizeof(answer) &&
-        memcmp(answer, "+PONG", sizeof(answer)) == 0)
+    if (send(fd, "PING\r\n", 6, MSG_NOSIGNAL) != 6 ||
+        recv(fd, answer, sizeof(answer), MSG_WAITALL) != sizeof(answer))
+        goto out;
+    if (memcmp(answer, "+PONG", sizeof(answer)) == 0)
         e = ERR_OK;
+    else if (memcmp(answer, "-LOAD", sizeof(answer)) == 0)
+        e = ERR_UNAVAILABLE;
 out:
     close(fd);
     return e;

@@ -29,8 +29,8 @@ enum err redis_home_spawn(const struct redis_home *h, const char *program, pid_t
 pid_t redis_home_pid(const struct redis_home *h);
 
 /*
- * Asks the socket. ERR_OK: +PONG; ERR_AGAIN: it listens but does not serve yet;
- * ERR_NOT_FOUND: nobody listens. *server: who does.
+ * Asks the socket. ERR_OK: +PONG; ERR_UNAVAILABLE: it loads its file; ERR_AGAIN: it
+ * listens but does not answer yet; ERR_NOT_FOUND: nobody listens. *server: who does.
  */
 enum err redis_home_ask(const struct redis_home *h, pid_t *server) MUST_USE;
 

@@ -65,7 +65,7 @@ bool store_find_session(struct store *s, struct slice session_id, struct store_o
 bool store_find_token(struct store *s, const unsigned char mac[32], struct store_op *op) MUST_USE;
 
 /* Fire and forget: last use of a key; the first at once, then at most once a minute. */
-void store_key_used(struct store *s, struct slice key_id, int64_t last_used_at);
+void store_key_used(struct store *s, struct slice key_id);
 
 enum { LIMIT_RULES_MAX = 8, LIMIT_WINDOWS_MAX = 4 };
 struct limit_window {

@@ -33,7 +33,7 @@ static void report(struct store *s, struct slice key_id, uint64_t count)
         slice_of(text, (size_t)snprintf(text, sizeof(text), "%llu", (unsigned long long)count));
 
     if (!link_script(s->link, SCRIPT_KEY_USED, keys, 2, &arg, 1, ignore_reply, NULL))
-        return;
+        return; /* as good as a lost one */
 }
 
 /* Reports what gathered, and forgets the keys that were idle since the last time. */
@@ -69,11 +69,10 @@ static void on_minute(void *arg)
         timer_set(&s->used_timer, REPORT_EVERY_MS);
 }
 
-void store_key_used(struct store *s, struct slice key_id, int64_t last_used_at)
+void store_key_used(struct store *s, struct slice key_id)
 {
     struct key_use *use = map_get(&s->used, key_id);
 
-    (void)last_used_at; /* the server's clock is the one that all gateways share */
     if (use != NULL) {
         use->count++;
         return;

@@ -555,6 +555,29 @@ def test_private_redis_ends_with_a_daemon_that_is_killed(make_gateway, upstream,
     assert status(b, key) == 200
 
 
+def test_private_redis_that_loads_for_long_is_waited_for(make_gateway, upstream, tmp_path):
+    """Longer than a start waits: the daemon is up, answers 503, and is ready when the file is read."""
+    conf, state = routes(upstream, KEYED), tmp_path / "kept"
+    a = make_gateway(conf, state=state)
+    a.user("alice")
+    key, _ = a.api_key("alice")
+    fill = "for i = 1, 4800 do redis.call('SET', 'filler:' .. i, i) end"
+    subprocess.run(["redis-cli", "-s", state / "redis/redis.sock", "eval", fill, "0"], check=True, capture_output=True)
+    subprocess.run(["redis-cli", "-s", state / "redis/redis.sock", "bgrewriteaof"], check=True, capture_output=True)
+    wait_until(lambda: "aof_rewrite_in_progress:0" in subprocess.run(
+        ["redis-cli", "-s", state / "redis/redis.sock", "info", "persistence"], capture_output=True, text=True).stdout)
+    assert a.stop() == 0
+    slow = tmp_path / "slow-redis"
+    slow.write_text('#!/bin/sh\nexec redis-server "$@" --key-load-delay 2500 --loading-process-events-interval-bytes 1024\n')
+    slow.chmod(0o755)
+    b = make_gateway(f"redis: {{server_program: {slow}}}\n" + conf, state=state, start=False)
+    b.process = Process([BUILD / "postern", "-c", b.path], b.folder, "postern", env=b.env)
+    wait_until(lambda: "process.ready" in b.process.text() or not b.process.is_running(), 20, "the daemon")
+    assert b.process.is_running(), b.process.text()
+    assert status(b, key, "/key") == 503 and b.control("GET", "/readyz")[0] == 503
+    wait_until(lambda: status(b, key, "/key") == 200, 20, "the end of the loading")
+
+
 def test_private_redis_is_for_its_user_only(make_gateway, upstream):
     gw = make_gateway(routes(upstream, KEYED))
     where = gw.state / "redis"

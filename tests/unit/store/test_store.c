@@ -301,7 +301,7 @@ static void first_use_of_a_key_is_reported_at_once_and_no_other_within_the_minut
     struct bench *b = *state;
 
     for (int i = 0; i < 50; i++)
-        store_key_used(b->store, SLICE("k1"), 1);
+        store_key_used(b->store, SLICE("k1"));
     assert_true(turn_until(b, is_use_counted, b, 1000));
     turn_until(b, NULL, NULL, 50);
     assert_true(is_use_counted(b));
