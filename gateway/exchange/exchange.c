@@ -97,7 +97,7 @@ void exchange_pool_fini(void)
     }
 }
 
-static void cancel_wait(struct exchange *x)
+void exchange_cancel_wait(struct exchange *x)
 {
     void (*cancel)(struct exchange *) = x->wait.cancel;
 
@@ -117,18 +117,31 @@ static void release(struct leg **leg, bool complete)
     l->ops->release(l, complete);
 }
 
+void exchange_release_upstream(struct exchange *x, bool complete)
+{
+    release(&x->upstream, complete);
+}
+
+/* Of a tunnel nothing is missing when one side has ended it. */
+static bool is_upstream_complete(const struct exchange *x)
+{
+    return x->state == EXCHANGE_TUNNEL || (x->request_complete && x->response_complete);
+}
+
 void exchange_end(struct exchange *x, enum end_reason why)
 {
+    const bool is_whole = why == END_COMPLETE && is_upstream_complete(x);
+
     if (x->state == EXCHANGE_DONE)
         return;
-    cancel_wait(x);
+    exchange_cancel_wait(x);
     if (x->is_rechecking)
         authenticate_cancel(&x->recheck);
     if (x->expiry.worker != NULL)
         timer_fini(&x->expiry);
     phase_record(x, why);
     x->state = EXCHANGE_DONE;
-    release(&x->upstream, why == END_COMPLETE && x->request_complete && x->response_complete);
+    exchange_release_upstream(x, is_whole);
     release(&x->client, why == END_COMPLETE);
     identity_unref(x->who);
     x->who = NULL;

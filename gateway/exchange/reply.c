@@ -1,4 +1,4 @@
-#include "exchange/exchange.h"
+#include "exchange/live.h"
 
 #include "base/random.h"
 #include "exchange/pipeline.h"
@@ -12,19 +12,8 @@ static enum next send_reply(struct exchange *x, unsigned status, struct slice ty
         exchange_end(x, END_CLIENT_GONE);
         return NEXT_REPLIED;
     }
-    if (x->wait.cancel != NULL) {
-        void (*cancel)(struct exchange *) = x->wait.cancel;
-
-        x->wait.cancel = NULL;
-        cancel(x);
-    }
-    if (x->upstream != NULL) {
-        struct leg *upstream = x->upstream;
-
-        x->upstream = NULL;
-        upstream->x = NULL;
-        upstream->ops->release(upstream, false);
-    }
+    exchange_cancel_wait(x);
+    exchange_release_upstream(x, false);
     x->state = EXCHANGE_REPLY;
     head_init(&x->response_head, &x->arena);
     x->response_head.status = status;

@@ -217,12 +217,14 @@ static void write_body(struct call *c, struct slice bytes)
     if (bytes.n == 0)
         return;
     c->body_begun = true;
-    if (c->state == CALL_TUNNEL)
+    if (c->state == CALL_TUNNEL) {
         stream_write(c->conn->stream, bytes);
-    else if (c->framing == H1_FRAMING_CHUNKED)
+        call_set_deadline(c); /* idle is when both sides are silent */
+    } else if (c->framing == H1_FRAMING_CHUNKED) {
         write_chunk(c, bytes);
-    else if (c->framing == H1_FRAMING_LENGTH)
+    } else if (c->framing == H1_FRAMING_LENGTH) {
         stream_write(c->conn->stream, bytes);
+    }
 }
 
 static void write_end(struct call *c)

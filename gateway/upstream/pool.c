@@ -96,13 +96,41 @@ static void on_time(void *arg)
 
 static const struct stream_handler conn_handler = {on_open, on_data, on_drained, on_end};
 
+/* The name means other machines now: a busy connection would serve on for ever (D18). */
+static bool has_moved(struct conn *conn)
+{
+    const struct server *s = conn->pool->server;
+    const struct addr *to = &stream_peer(conn->stream)->addr;
+    struct addr addrs[SERVER_ADDRS_MAX];
+    size_t count;
+
+    if (!s->is_named || server_version(s) == conn->version)
+        return false;
+    count = server_addrs(s, addrs, &conn->version);
+    for (size_t i = 0; i < count; i++)
+        if (addr_eq(&addrs[i], to))
+            return false;
+    return true;
+}
+
+static struct conn *newest_idle(struct pool *pool)
+{
+    while (!list_is_empty(&pool->idle)) {
+        struct conn *conn = LIST_ITEM(pool->idle.next, struct conn, link);
+
+        if (!has_moved(conn))
+            return conn;
+        conn_close(conn);
+    }
+    return NULL;
+}
+
 struct conn *conn_take(struct pool *pool, struct call *c)
 {
-    struct conn *conn;
+    struct conn *conn = newest_idle(pool);
 
-    if (list_is_empty(&pool->idle))
+    if (conn == NULL)
         return NULL;
-    conn = LIST_ITEM(pool->idle.next, struct conn, link);
     leave_pool(conn);
     timer_set(&conn->timer, 0);
     conn->call = c;
@@ -121,6 +149,7 @@ struct conn *conn_open(struct worker *w, struct pool *pool, const struct sockadd
     list_init(&conn->link);
     conn->pool = pool;
     conn->call = c;
+    conn->version = pool->version;
     timer_init(&conn->timer, w, on_time, conn);
     conn->stream = stream_connect(w, sockaddr_of(to), to->n,
                                   name.n > 0 ? tls_client_ssl(g->tls, name.p) : NULL, g->connect_ms,

@@ -12,7 +12,7 @@ struct pool {
     struct list idle; /* of struct conn */
     size_t count;
     unsigned next_addr; /* connections take the addresses in turn */
-    unsigned version;   /* of the addresses that bad speaks of */
+    unsigned version;   /* of the addresses that were last chosen from, and bad speaks of */
     uint32_t bad;       /* a bit for each address that lately refused */
     int64_t bad_until_ms;
 };
@@ -48,6 +48,7 @@ struct conn {
     struct stream *stream; /* NULL once closed */
     struct timer timer;    /* busy: the call's; idle: keepalive_idle */
     uint64_t sent_before;  /* stream_bytes_out when call took it */
+    unsigned version;      /* of the server's addresses, when the connection's was among them */
     bool is_reused;
     struct retired retired;
 };
@@ -55,7 +56,7 @@ struct conn {
 struct view *view_ref(struct view *v);
 void view_unref(struct view *v);
 
-/* The newest idle connection, now c's, or NULL. */
+/* The newest idle connection to an address that the server still has, now c's, or NULL. */
 struct conn *conn_take(struct pool *pool, struct call *c);
 /* A new one, c's: call_on_open() or call_on_end() follow, never in this call. */
 struct conn *conn_open(struct worker *w, struct pool *pool, const struct sockaddr_any *to,

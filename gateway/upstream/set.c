@@ -68,6 +68,11 @@ bool server_is_resolved(const struct server *s)
     return s->is_unix || atomic_load_explicit(&s->state->addr_count, memory_order_relaxed) > 0;
 }
 
+unsigned server_version(const struct server *s)
+{
+    return atomic_load_explicit(&s->state->version, memory_order_relaxed);
+}
+
 /* The same addresses in another order are no change: name servers rotate them. */
 static bool is_known(const struct server_state *st, const struct addr *a)
 {

@@ -79,6 +79,8 @@ void server_slot_release(struct server *s);
 /* Copies the addresses; returns how many. Any thread. */
 size_t server_addrs(const struct server *s, struct addr out[SERVER_ADDRS_MAX], unsigned *version);
 bool server_is_resolved(const struct server *s);
+/* Changes with the addresses. Any thread. */
+unsigned server_version(const struct server *s);
 /* Control thread. Returns false when nothing changed. No addresses: the old ones stay. */
 bool server_set_addrs(struct server *s, const struct resolved *found);
 

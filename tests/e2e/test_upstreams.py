@@ -685,6 +685,68 @@ def test_answer_before_the_body_is_sent_reaches_the_client(make_gateway):
     listener.close()
 
 
+# ------- tunnels -------
+
+def tunnel(gw):
+    s = gw.connect(30)
+    s.sendall(b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+              b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += s.recv(65536)
+    assert data.startswith(b"HTTP/1.1 101 ")
+    return s
+
+
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+
+
+def test_tunnel_in_which_only_the_client_speaks_is_not_idle(make_gateway, make_upstream):
+    got, ended = [], []
+
+    def handler(request, conn):
+        conn.sendall(SWITCH)
+        while piece := conn.recv(65536):
+            got.append(piece)
+        ended.append(time.monotonic())
+        return "close"
+
+    gw = make_gateway(conf(group([make_upstream(handler)], f"timeouts: {{idle: {500 * PATIENCE}ms}}")))
+    with tunnel(gw) as s:
+        for _ in range(10):
+            time.sleep(0.1 * PATIENCE)
+            s.sendall(b"x")
+        last = time.monotonic()
+        assert not ended, "cut while the client was speaking"
+        wait_until(lambda: ended, what="the end, since both are silent")
+    assert b"".join(got) == b"x" * 10 and ended[0] - last > 0.3 * PATIENCE
+
+
+def test_last_words_of_a_tunnel_arrive(make_gateway, make_upstream):
+    """The client speaks and leaves before a slow server has heard it: all that was taken is delivered."""
+    slow, got = threading.Event(), []
+
+    def handler(request, conn):
+        conn.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        conn.sendall(SWITCH)
+        assert slow.wait(20 * PATIENCE)
+        while piece := conn.recv(65536):
+            got.append(len(piece))
+        got.append(0)
+        return "close"
+
+    up = make_upstream(handler)
+    up.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    gw = make_gateway(simple(up), tls=False)
+    size = 240 << 10  # less than the mark at which we stop to take
+    with tunnel(gw) as s:
+        s.sendall(b"x" * size)
+    wait_until(lambda: last_line(gw, "/ws"), what="the end of the client's side")
+    slow.set()
+    wait_until(lambda: got and got[-1] == 0, 20, "the end")
+    assert sum(got) == size
+
+
 # ------- names -------
 
 def test_localhost_needs_no_name_server(make_gateway, make_upstream):
@@ -772,15 +834,17 @@ def start_with_names(gw):
     return gw
 
 
-def test_server_that_moves_is_followed(make_gateway, name_server):
-    """D18: the time to live of one second, then the new address, without a reload."""
+@pytest.mark.parametrize("connection", ["close", "keep-alive"])
+def test_server_that_moves_is_followed(make_gateway, name_server, connection):
+    """D18: the time to live of one second, then the new address, without a reload; kept connections do not stay."""
     port = free_port()
     servers = []
     for address in "127.0.0.2", "127.0.0.3":
         listener = socket.create_server((address, port))
         up = Upstream.__new__(Upstream)
         up.requests, up.connections, up.is_open, up.listener = [], 0, True, listener
-        up.handler = lambda request, conn, address=address: (200, {"Connection": "close"}, address.encode())
+        up.handler = lambda request, conn, address=address: (
+            200, {"Connection": connection}, address.encode())
         threading.Thread(target=up._accept, daemon=True).start()
         servers.append(up)
     name_server.names["ml.example"] = ["127.0.0.2"]
