@@ -1,4 +1,5 @@
 /* postern: reads the arguments, then gateway/process does the rest. */
+#include "base/standard_fds.h"
 #include "process/gateway.h"
 #include "process/quick.h"
 
@@ -76,6 +77,7 @@ int main(int argc, char **argv)
     bool only_check = false;
     int option;
 
+    standard_fds_take();
     if (argc > 1 && strcmp(argv[1], "quick") == 0)
         return quick_run(argc - 1, argv + 1);
     while ((option = getopt_long(argc, argv, "c:tVh", options, NULL)) != -1) {

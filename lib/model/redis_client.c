@@ -18,7 +18,23 @@ struct redis_client {
     redisReader *reader;
     struct buf in, out;
     int64_t timeout_ms;
+    char *refusal; /* redis_client_refusal() */
 };
+
+enum { REFUSAL_BYTES_MAX = 300 };
+
+static void note_refusal(struct redis_client *c, const struct redisReply *reply)
+{
+    size_t n = reply->len < REFUSAL_BYTES_MAX ? (size_t)reply->len : REFUSAL_BYTES_MAX;
+
+    if (reply->type == REDIS_REPLY_ERROR)
+        c->refusal = mem_strndup(reply->str, n);
+}
+
+const char *redis_client_refusal(const struct redis_client *c)
+{
+    return c->refusal;
+}
 
 static void give_up(struct redis_client *c)
 {
@@ -56,6 +72,8 @@ enum err redis_client_command(struct redis_client *c, const struct slice *args, 
     int64_t deadline_ms = clock_mono_ms() + c->timeout_ms;
     enum err e;
 
+    free(c->refusal);
+    c->refusal = NULL;
     if (c->transport == NULL)
         return ERR_UNAVAILABLE;
     redis_write_command(&c->out, args, count);
@@ -65,7 +83,9 @@ enum err redis_client_command(struct redis_client *c, const struct slice *args, 
     buf_clear(&c->out);
     if (e == ERR_OK)
         e = read_reply(c, deadline_ms, out);
-    if (e != ERR_OK)
+    if (e == ERR_OK)
+        note_refusal(c, *out);
+    else
         give_up(c);
     return e;
 }
@@ -191,6 +211,7 @@ void redis_client_free(struct redis_client *c)
         return;
     give_up(c);
     redisReaderFree(c->reader);
+    free(c->refusal);
     buf_fini(&c->in);
     buf_fini(&c->out);
     free(c);

@@ -41,6 +41,8 @@ void redis_client_free(struct redis_client *c);
  * ERR_TIMEOUT. */
 enum err redis_client_command(struct redis_client *c, const struct slice *args, size_t count,
                               struct redisReply **out) MUST_USE;
+/* The text of the latest answer when that was an error, or NULL: for a message to people. */
+const char *redis_client_refusal(const struct redis_client *c);
 /* EVALSHA, then EVAL after NOSCRIPT. */
 enum err redis_client_script(struct redis_client *c, enum script s, const struct slice *keys,
                              size_t key_count, const struct slice *args, size_t arg_count,

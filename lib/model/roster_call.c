@@ -7,7 +7,7 @@
 #include <hiredis/hiredis.h>
 #include <inttypes.h>
 
-enum { FIELDS_MAX = 16 };
+enum { FIELDS_MAX = 16, PAGE = 500 };
 
 void call_init(struct call *c, struct roster *r)
 {
@@ -73,9 +73,10 @@ struct slice call_hex(struct call *c, const unsigned char mac[32])
     return slice_of(hex, 64);
 }
 
-enum err call_members(struct call *c, struct slice key, struct slice **out, size_t *count)
+static enum err members_between(struct call *c, struct slice key, int64_t first, int64_t last,
+                                struct slice **out, size_t *count)
 {
-    struct slice args[] = {SLICE("ZRANGE"), key, SLICE("0"), SLICE("-1")};
+    struct slice args[] = {SLICE("ZRANGE"), key, call_decimal(c, first), call_decimal(c, last)};
     enum err e = call_command(c, args, CALL_COUNT(args));
     struct slice *members;
     size_t n;
@@ -89,6 +90,11 @@ enum err call_members(struct call *c, struct slice key, struct slice **out, size
     *out = members;
     *count = n;
     return ERR_OK;
+}
+
+enum err call_members(struct call *c, struct slice key, struct slice **out, size_t *count)
+{
+    return members_between(c, key, 0, -1, out, count);
 }
 
 enum err call_user_id(struct call *c, struct slice who, struct slice *id)
@@ -170,17 +176,58 @@ enum err call_session(struct call *c, struct slice id, struct session_record **o
     return e == ERR_OK ? damaged(session_decode(pairs, n, out)) : e;
 }
 
+/* The rank after the last of these that is still there; 0 when none is. */
+static enum err rank_after(struct call *c, struct slice key, const struct slice *members,
+                           size_t count, int64_t *out)
+{
+    *out = 0;
+    for (size_t i = count; i > 0; i--) {
+        struct slice args[] = {SLICE("ZRANK"), key, members[i - 1]};
+        int64_t rank;
+        enum err e = call_command(c, args, CALL_COUNT(args));
+
+        if (e != ERR_OK)
+            return e;
+        if (reply_number(c->reply, &rank)) {
+            *out = rank + 1;
+            return ERR_OK;
+        }
+    }
+    return ERR_OK;
+}
+
+/*
+ * All users, oldest first, a page at a time, so that no answer keeps Redis from its requests.
+ * Who is deleted meanwhile hides nobody else; who comes meanwhile comes last.
+ */
+static enum err each_user(struct call *c, call_list_fn list, json_t *array)
+{
+    struct slice key = keyspace_users(&c->r->keys, &c->arena), *users;
+    size_t count = PAGE;
+    int64_t start = 0;
+    enum err e = ERR_OK;
+
+    while (e == ERR_OK && count == PAGE) {
+        if ((e = members_between(c, key, start, start + PAGE - 1, &users, &count)) != ERR_OK)
+            return e;
+        for (size_t i = 0; e == ERR_OK && i < count; i++)
+            e = list(c, users[i], array);
+        if (e == ERR_OK && count == PAGE)
+            e = rank_after(c, key, users, count, &start);
+    }
+    return e;
+}
+
 enum err call_each_owner(struct call *c, struct slice owner, call_list_fn list, json_t **out)
 {
     json_t *array = json_array();
-    struct slice one, *users = &one;
-    size_t count = 1;
+    struct slice one;
     enum err e;
 
-    e = owner.n > 0 ? call_user_id(c, owner, &one)
-                    : call_members(c, keyspace_users(&c->r->keys, &c->arena), &users, &count);
-    for (size_t i = 0; e == ERR_OK && i < count; i++)
-        e = list(c, users[i], array);
+    if (owner.n == 0)
+        e = each_user(c, list, array);
+    else if ((e = call_user_id(c, owner, &one)) == ERR_OK)
+        e = list(c, one, array);
     if (e != ERR_OK) {
         json_decref(array);
         return e;

@@ -53,6 +53,8 @@ enum err call_roles(struct call *c, struct slice text, struct slice *out) MUST_U
 enum err call_scopes(struct call *c, struct slice text, const struct user_record *owner,
                      struct slice *out) MUST_USE;
 enum err call_addresses(struct call *c, struct slice text, struct slice *out) MUST_USE;
+/* UTF-8 without control characters (C0, DEL, C1): safe in logs, on terminals, in YAML. */
+bool call_is_printable(struct slice text);
 /* Folded; exactly one '@' (incidents K13). */
 enum err call_email(struct call *c, struct slice text, struct slice *out) MUST_USE;
 

@@ -151,23 +151,13 @@ static enum err create(struct call *c, const struct draft *d, json_t **out, stru
     return e;
 }
 
-static bool is_name(struct slice name)
-{
-    json_t *text = json_stringn(name.p != NULL ? name.p : "", name.n);
-
-    json_decref(text);
-    for (size_t i = 0; i < name.n; i++)
-        if ((unsigned char)name.p[i] < ' ' || name.p[i] == 0x7f)
-            return false;
-    return text != NULL && name.n <= NAME_BYTES_MAX;
-}
-
 static enum err make_draft(struct call *c, const struct key_new *k, struct draft *d)
 {
     struct user_record *owner = NULL;
     enum err e;
 
-    if (!is_name(k->name) || k->expires_in_s < 0 || k->expires_in_s > KEY_LIFE_S_MAX)
+    if (!call_is_printable(k->name) || k->name.n > NAME_BYTES_MAX || k->expires_in_s < 0 ||
+        k->expires_in_s > KEY_LIFE_S_MAX)
         return ERR_SYNTAX;
     d->name = k->name;
     d->expires_at = call_decimal(c, k->expires_in_s > 0 ? clock_wall_s() + k->expires_in_s : 0);

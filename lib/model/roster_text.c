@@ -1,3 +1,4 @@
+#include "http/utf8.h"
 #include "model/roster_call.h"
 
 /* What people write on a command line, checked and brought into one form. */
@@ -106,19 +107,31 @@ enum err call_addresses(struct call *c, struct slice text, struct slice *out)
     return e;
 }
 
+bool call_is_printable(struct slice text)
+{
+    for (size_t i = 0, n; i < text.n; i += n) {
+        unsigned char b = (unsigned char)text.p[i];
+
+        n = utf8_length(text, i);
+        if (n == 0 || b < ' ' || b == 0x7f || (b == 0xc2 && (unsigned char)text.p[i + 1] < 0xa0))
+            return false;
+    }
+    return true;
+}
+
 enum err call_email(struct call *c, struct slice text, struct slice *out)
 {
     size_t at = slice_find(text, '@', 0);
     char *folded;
 
     if (text.n > EMAIL_BYTES_MAX || at == 0 || at + 1 >= text.n ||
-        slice_find(text, '@', at + 1) < text.n)
+        slice_find(text, '@', at + 1) < text.n || !call_is_printable(text))
         return ERR_SYNTAX;
     folded = arena_alloc(&c->arena, text.n);
     for (size_t i = 0; i < text.n; i++) {
         unsigned char b = (unsigned char)text.p[i];
 
-        if (b <= ' ' || b == 0x7f || strchr("\"(),:;<>[\\]", b) != NULL)
+        if (b == ' ' || strchr("\"(),:;<>[\\]", b) != NULL)
             return ERR_SYNTAX;
         folded[i] = ascii_lower(text.p[i]);
     }

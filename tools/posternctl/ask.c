@@ -1,5 +1,7 @@
 #include "ask.h"
 
+#include "output.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -33,16 +35,18 @@ static bool read_answer(char out[ANSWER_BYTES_MAX])
 
 enum outcome ask_confirm(const struct ctl *c, const char *question, ...)
 {
-    char answer[ANSWER_BYTES_MAX];
+    char answer[ANSWER_BYTES_MAX], *text;
     enum outcome o = ask_possible(c);
     va_list args;
 
     if (o != OUTCOME_OK || c->is_yes)
         return o;
     va_start(args, question);
-    (void)vfprintf(stderr, question, args);
+    CHECK(vasprintf(&text, question, args) >= 0);
     va_end(args);
-    fputs(" [y/N] ", stderr);
+    output_hide_controls(text, strlen(text));
+    fprintf(stderr, "%s [y/N] ", text);
+    free(text);
     if (read_answer(answer) && (strcmp(answer, "y") == 0 || strcmp(answer, "yes") == 0))
         return OUTCOME_OK;
     return ctl_fail(c, OUTCOME_FAILED, "nothing was changed");
@@ -114,8 +118,8 @@ static enum err prompt(int tty, const char *question, struct secret **out)
         return ERR_SYSTEM;
     silent = before;
     silent.c_lflag &= (tcflag_t)~ECHO;
+    (void)tcsetattr(tty, TCSAFLUSH, &silent); /* first: it drops what was typed so far */
     fputs(question, stderr);
-    (void)tcsetattr(tty, TCSAFLUSH, &silent);
     e = read_line(tty, PASSWORD_BYTES_MAX, out);
     (void)tcsetattr(tty, TCSAFLUSH, &before);
     fputc('\n', stderr);

@@ -170,7 +170,7 @@ static enum outcome make_all(struct ctl *c, struct admin *a)
     if ((o = make_state(c)) != OUTCOME_OK || (o = ctl_open_roster(c)) != OUTCOME_OK)
         return o;
     if ((e = roster_signing_ensure(&c->roster, alg)) != ERR_OK)
-        return ctl_fail(c, outcome_of(e), "no signing key: %s", err_text(e));
+        return ctl_fail_err(c, e, "first signing key", NULL);
     return make_admin(c, a);
 }
 

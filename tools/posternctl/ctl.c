@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "conf/unit.h"
+#include "output.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -106,27 +107,58 @@ enum outcome ctl_duration(struct ctl *c, enum flag f, int64_t standard_s, int64_
     return OUTCOME_OK;
 }
 
+/* One line to stderr; what others wrote cannot command the terminal. */
+static void put_line(const char *prefix, const char *format, va_list args)
+{
+    char *text;
+
+    CHECK(vasprintf(&text, format, args) >= 0);
+    output_hide_controls(text, strlen(text));
+    fprintf(stderr, "%s%s\n", prefix, text);
+    free(text);
+}
+
 enum outcome ctl_fail(const struct ctl *c, enum outcome o, const char *format, ...)
 {
     va_list args;
 
     (void)fflush(stdout);
-    fputs(c->err_has_color ? "\033[31mposternctl:\033[0m " : "posternctl: ", stderr);
     va_start(args, format);
-    (void)vfprintf(stderr, format, args);
+    put_line(c->err_has_color ? "\033[31mposternctl:\033[0m " : "posternctl: ", format, args);
     va_end(args);
-    fputc('\n', stderr);
     return o;
+}
+
+/* Redis is there and says no, or it is away. */
+static enum outcome fail_store(const struct ctl *c, enum err e, const char *what)
+{
+    const char *refusal = c->roster.redis != NULL ? redis_client_refusal(c->roster.redis) : NULL;
+
+    if (refusal == NULL)
+        return ctl_fail(c, OUTCOME_UNREACHABLE, "%s: the store gave no usable answer (%s)", what,
+                        err_text(e));
+    if (strncmp(refusal, "NOPERM", 6) == 0 || strncmp(refusal, "NOAUTH", 6) == 0 ||
+        strstr(refusal, "ACL failure") != NULL || strstr(refusal, "can't run this command") != NULL)
+        return ctl_fail(c, OUTCOME_DENIED,
+                        "%s: Redis does not permit it: %s; see: posternctl doctor", what, refusal);
+    return ctl_fail(c, OUTCOME_UNREACHABLE, "%s: Redis answered: %s", what, refusal);
 }
 
 enum outcome ctl_fail_err(const struct ctl *c, enum err e, const char *what, const char *which)
 {
+    enum outcome o = outcome_of(e);
+    char *both;
+
+    CHECK((which != NULL ? asprintf(&both, "%s '%s'", what, which) : asprintf(&both, "%s", what)) >=
+          0);
     if (e == ERR_NOT_FOUND)
-        return ctl_fail(c, OUTCOME_NOT_FOUND, "there is no %s '%s'", what, which);
-    if (outcome_of(e) == OUTCOME_UNREACHABLE)
-        return ctl_fail(c, OUTCOME_UNREACHABLE, "%s '%s': the store gave no answer (%s)", what,
-                        which, err_text(e));
-    return ctl_fail(c, outcome_of(e), "%s '%s': %s", what, which, err_text(e));
+        (void)ctl_fail(c, o, "there is no %s", both);
+    else if (o == OUTCOME_UNREACHABLE)
+        o = fail_store(c, e, both);
+    else
+        (void)ctl_fail(c, o, "%s: %s", both, err_text(e));
+    free(both);
+    return o;
 }
 
 void ctl_say(const struct ctl *c, const char *format, ...)
@@ -136,9 +168,8 @@ void ctl_say(const struct ctl *c, const char *format, ...)
     if (c->is_quiet)
         return;
     va_start(args, format);
-    (void)vfprintf(stderr, format, args);
+    put_line("", format, args);
     va_end(args);
-    fputc('\n', stderr);
 }
 
 enum outcome ctl_open_conf(struct ctl *c)

@@ -53,7 +53,7 @@ enum outcome ctl_duration(struct ctl *c, enum flag f, int64_t standard_s, int64_
 /* "posternctl: ..." to stderr; returns o. */
 enum outcome ctl_fail(const struct ctl *c, enum outcome o, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* ctl_fail() with what e means for what ("user bob"). */
+/* ctl_fail() with what e means for what ("user") and which ("bob"; NULL: the kind as such). */
 enum outcome ctl_fail_err(const struct ctl *c, enum err e, const char *what, const char *which);
 /* A remark to stderr, unless --quiet. */
 void ctl_say(const struct ctl *c, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -78,10 +78,10 @@ enum outcome ctl_key_create(struct ctl *c)
 
 static enum outcome list(struct ctl *c, json_t **out)
 {
-    const char *owner = c->arg_count > 0 ? c->args[0] : "";
+    const char *owner = c->arg_count > 0 ? c->args[0] : NULL;
     enum err e = roster_key_list(&c->roster, slice_str(owner), out);
 
-    return e == ERR_OK ? OUTCOME_OK : ctl_fail_err(c, e, "user", owner);
+    return e == ERR_OK ? OUTCOME_OK : ctl_fail_err(c, e, owner != NULL ? "user" : "keys", owner);
 }
 
 enum outcome ctl_key_list(struct ctl *c)

@@ -4,6 +4,8 @@
 #include "man.h"
 #include "parse.h"
 
+#include "base/standard_fds.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,6 +78,7 @@ int main(int argc, char **argv)
     const struct noun *noun;
     enum outcome o;
 
+    standard_fds_take();
     (void)signal(SIGPIPE, SIG_IGN);
     if (argc > 1 && strcmp(argv[1], "__complete") == 0)
         return complete_run(argc - 2, argv + 2);

@@ -53,7 +53,7 @@ void output_text(struct slice text)
 }
 
 /* C0, DEL, and C1 in UTF-8, which some terminals obey too. */
-static void hide_controls(char *p, size_t n)
+void output_hide_controls(char *p, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         unsigned char b = (unsigned char)p[i];
@@ -84,7 +84,7 @@ static char *cell(const json_t *value)
     }
     if (b.n == 0)
         buf_add_char(&b, '-');
-    hide_controls(b.p + b.off, b.n);
+    output_hide_controls(b.p + b.off, b.n);
     text = mem_strdup(buf_cstr(&b));
     buf_fini(&b);
     return text;

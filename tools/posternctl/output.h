@@ -32,6 +32,8 @@ void output_secret(const struct ctl *c, const struct view *v, json_t *object, co
 bool output_is_data(const struct ctl *c);
 /* Any value in that form. Every string in YAML is quoted. */
 void output_data(const struct ctl *c, const json_t *value);
+/* Puts '?' over what a terminal would obey. */
+void output_hide_controls(char *p, size_t n);
 /* Bytes of ours as they are. */
 void output_text(struct slice text);
 

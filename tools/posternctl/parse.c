@@ -46,6 +46,8 @@ static enum outcome take_value(struct ctl *c, enum flag f, const char *attached,
             return ctl_fail(c, OUTCOME_USAGE, "--%s needs a value: %s", row->text, row->value);
         attached = argv[++*i];
     }
+    if (attached != NULL && attached[0] == '\0') /* an unset variable must not widen a grant */
+        return ctl_fail(c, OUTCOME_USAGE, "--%s: the value is empty", row->text);
     add_given(c, f, attached);
     return OUTCOME_OK;
 }
@@ -181,6 +183,9 @@ static enum outcome check_arity(const struct ctl *c)
     if (command == NULL || ctl_has(c, FLAG_HELP) || ctl_has(c, FLAG_VERSION))
         return OUTCOME_OK;
     command_arity(command, &min, &max);
+    for (size_t i = 0; i < c->arg_count; i++)
+        if (c->args[i][0] == '\0')
+            return ctl_fail(c, OUTCOME_USAGE, "argument %zu is empty", i + 1);
     if (c->arg_count >= min && c->arg_count <= max)
         return OUTCOME_OK;
     return ctl_fail(c, OUTCOME_USAGE, "usage: posternctl %s%s%s %s%s", command->noun,

@@ -115,8 +115,7 @@ static enum outcome read_token(struct ctl *c, char **out)
     e = jwt_has_form(secret_slice(token)) ? session_of_jwt(secret_slice(token), out)
                                           : session_of_opaque(c, secret_slice(token), out);
     secret_free(token);
-    return e == ERR_OK ? OUTCOME_OK
-                       : ctl_fail(c, outcome_of(e), "that token has no session: %s", err_text(e));
+    return e == ERR_OK ? OUTCOME_OK : ctl_fail_err(c, e, "session of that token", NULL);
 }
 
 static enum outcome revoke_one(struct ctl *c, const char *id)
@@ -156,7 +155,8 @@ static enum outcome list(struct ctl *c, json_t **out)
     const char *owner = c->arg_count > 0 ? c->args[0] : ctl_value(c, FLAG_USER);
     enum err e = roster_session_list(&c->roster, slice_str(owner), out);
 
-    return e == ERR_OK ? OUTCOME_OK : ctl_fail_err(c, e, "user", owner != NULL ? owner : "");
+    return e == ERR_OK ? OUTCOME_OK
+                       : ctl_fail_err(c, e, owner != NULL ? "user" : "sessions", owner);
 }
 
 enum outcome ctl_session_list(struct ctl *c)

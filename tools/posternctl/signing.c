@@ -6,9 +6,7 @@ static enum outcome list(struct ctl *c, json_t **out)
 {
     enum err e = roster_signing_list(&c->roster, out);
 
-    return e == ERR_OK
-               ? OUTCOME_OK
-               : ctl_fail(c, outcome_of(e), "the signing keys could not be read: %s", err_text(e));
+    return e == ERR_OK ? OUTCOME_OK : ctl_fail_err(c, e, "signing keys", NULL);
 }
 
 enum outcome ctl_signing_list(struct ctl *c)
@@ -35,30 +33,27 @@ enum outcome ctl_signing_rotate(struct ctl *c)
         return OUTCOME_OK;
     }
     if ((e = roster_signing_rotate(&c->roster, alg, &key)) != ERR_OK)
-        return ctl_fail(c, outcome_of(e), "no new signing key: %s", err_text(e));
+        return ctl_fail_err(c, e, "new signing key", NULL);
     output_object(c, &view_signing, key);
     json_decref(key);
     return OUTCOME_OK;
 }
 
-static enum outcome try_retire(struct ctl *c, const char *kid)
+static enum err try_retire(struct ctl *c, const char *kid)
 {
     json_t *keys = NULL;
-    enum outcome o = list(c, &keys);
-    enum err e = ERR_NOT_FOUND;
+    enum err e = roster_signing_list(&c->roster, &keys), found = ERR_NOT_FOUND;
 
-    if (o != OUTCOME_OK)
-        return o;
+    if (e != ERR_OK)
+        return e;
     for (size_t i = 0; i < json_array_size(keys); i++) {
         const json_t *key = json_array_get(keys, i);
 
         if (slice_eq(json_text(key, "kid"), slice_str(kid)))
-            e = slice_eq(json_text(key, "state"), SLICE("active")) ? ERR_CONFLICT : ERR_OK;
+            found = slice_eq(json_text(key, "state"), SLICE("active")) ? ERR_CONFLICT : ERR_OK;
     }
     json_decref(keys);
-    if (e == ERR_OK)
-        ctl_say(c, "would retire the signing key %s", kid);
-    return outcome_of(e);
+    return found;
 }
 
 enum outcome ctl_signing_retire(struct ctl *c)
@@ -66,22 +61,19 @@ enum outcome ctl_signing_retire(struct ctl *c)
     const char *kid = c->args[0];
     bool is_trial = ctl_has(c, FLAG_DRY_RUN);
     enum outcome o = is_trial ? OUTCOME_OK : ask_possible(c);
+    enum err e;
 
-    if (o == OUTCOME_OK && (o = ctl_open_roster(c)) == OUTCOME_OK) {
-        if (is_trial)
-            o = try_retire(c, kid);
-        else if ((o = ask_confirm(c, "Retire %s? Every token that it signed ends.", kid)) ==
-                 OUTCOME_OK)
-            o = outcome_of(roster_signing_retire(&c->roster, slice_str(kid)));
-        else
-            return o;
-    }
-    if (o == OUTCOME_CONFLICT)
-        return ctl_fail(c, o, "%s signs now: first make another with posternctl signing-key rotate",
-                        kid);
-    if (o == OUTCOME_NOT_FOUND)
-        return ctl_fail_err(c, ERR_NOT_FOUND, "signing key", kid);
-    if (o == OUTCOME_OK && !is_trial)
-        ctl_say(c, "retired the signing key %s", kid);
-    return o;
+    if (o != OUTCOME_OK || (o = ctl_open_roster(c)) != OUTCOME_OK)
+        return o;
+    if (!is_trial &&
+        (o = ask_confirm(c, "Retire %s? Every token that it signed ends.", kid)) != OUTCOME_OK)
+        return o;
+    e = is_trial ? try_retire(c, kid) : roster_signing_retire(&c->roster, slice_str(kid));
+    if (e == ERR_CONFLICT)
+        return ctl_fail(c, OUTCOME_CONFLICT,
+                        "%s signs now: first make another with posternctl signing-key rotate", kid);
+    if (e != ERR_OK)
+        return ctl_fail_err(c, e, "signing key", kid);
+    ctl_say(c, "%s the signing key %s", is_trial ? "would retire" : "retired", kid);
+    return OUTCOME_OK;
 }

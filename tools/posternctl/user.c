@@ -71,9 +71,7 @@ static enum outcome list(struct ctl *c, json_t **out)
 {
     enum err e = roster_user_list(&c->roster, out);
 
-    return e == ERR_OK
-               ? OUTCOME_OK
-               : ctl_fail(c, outcome_of(e), "the users could not be listed: %s", err_text(e));
+    return e == ERR_OK ? OUTCOME_OK : ctl_fail_err(c, e, "users", NULL);
 }
 
 enum outcome ctl_user_list(struct ctl *c)
