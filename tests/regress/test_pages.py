@@ -20,3 +20,6 @@ def test_cases_named_by_the_security_page_exist():
     whys = [p.read_text() for p in TESTS.glob("corpus/tokens/*/*.yaml")]
     rows = re.findall(r"`corpus/tokens/([A-Z]\d+)`", PAGE)
     assert rows and not [r for r in rows if not any(re.search(rf"^why:.*\b{r}\b", w, re.M) for w in whys)]
+    ids = {i for p in TESTS.glob("corpus/framing/*/*.yaml") for i in re.findall(r"^id: (\w+)$", p.read_text(), re.M)}
+    rows = re.findall(r"`corpus/framing/([A-Z]\d+)`", PAGE)
+    assert rows and set(rows) <= ids
