@@ -5,24 +5,27 @@
 #include <openssl/x509v3.h>
 #include <time.h>
 
-enum { NAME_BYTES_MAX = 255 };
-
-/*
- * A name as it stands in the certificate, by its length: a NUL or another control byte
- * inside would be read differently by somebody behind us (incidents H14).
- */
-static enum err take(const unsigned char *p, int n, bool ascii_only, struct arena *arena,
-                     struct slice *out)
+/* A name as it stands in the certificate, by its length: a NUL inside ends nothing (H14). */
+static enum err take(const unsigned char *p, int n, struct arena *arena, struct slice *out)
 {
     struct slice name = slice_of(p, n > 0 ? (size_t)n : 0);
 
-    if (name.n == 0 || name.n > NAME_BYTES_MAX || slice_trim(name).n != name.n)
+    if (!name_is_plain(name))
         return ERR_SYNTAX;
-    for (size_t i = 0; i < name.n; i++)
-        if (p[i] < ' ' || p[i] == 0x7f || (ascii_only && p[i] > 0x7f))
-            return ERR_SYNTAX;
     *out = arena_dup(arena, name);
     return ERR_OK;
+}
+
+/* An IA5String is ASCII. */
+static enum err take_ia5(const ASN1_IA5STRING *text, struct arena *arena, struct slice *out)
+{
+    const unsigned char *p = ASN1_STRING_get0_data(text);
+    int n = ASN1_STRING_length(text);
+
+    for (int i = 0; i < n; i++)
+        if (p[i] > 0x7f)
+            return ERR_SYNTAX;
+    return take(p, n, arena, out);
 }
 
 /* Whether name is asked for; wanted NULL: any is. */
@@ -49,7 +52,7 @@ static enum err common_name(X509 *certificate, struct arena *arena, struct slice
     n = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
     if (n < 0)
         return ERR_SYNTAX;
-    e = take(text, n, false, arena, out);
+    e = take(text, n, arena, out);
     OPENSSL_free(text);
     return e;
 }
@@ -63,13 +66,12 @@ static enum err alternative_name(X509 *certificate, int type, const struct texts
 
     for (int i = 0; names != NULL && taken == ERR_OK && i < sk_GENERAL_NAME_num(names); i++) {
         const GENERAL_NAME *one = sk_GENERAL_NAME_value(names, i);
-        const ASN1_IA5STRING *text;
         struct slice name;
 
         if (one->type != type)
             continue;
-        text = one->d.ia5; /* DNS, e-mail and URI share the type of their text */
-        taken = take(ASN1_STRING_get0_data(text), ASN1_STRING_length(text), true, arena, &name);
+        /* DNS, e-mail and URI share the type of their text. */
+        taken = take_ia5(one->d.ia5, arena, &name);
         if (taken == ERR_OK && e == ERR_NOT_FOUND && is_wanted(wanted, name)) {
             *out = name;
             e = ERR_OK;

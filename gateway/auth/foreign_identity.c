@@ -2,7 +2,7 @@
 
 #include <inttypes.h>
 
-enum { USER_ID_BYTES_MAX = 255, LIST_BYTES_MAX = 4096 };
+enum { LIST_BYTES_MAX = 4096 };
 
 /* "roles", or a path as Keycloak needs it: "realm_access.roles". A member of the whole name comes
  * first. */
@@ -29,25 +29,6 @@ static struct slice text_of(const json_t *value)
                                  : SLICE_NONE;
 }
 
-/* U+0080 to U+009F, U+2028 and U+2029 in UTF-8: NEL and the separators end a line for some readers.
- */
-static bool is_unicode_control(struct slice s)
-{
-    const unsigned char *p = (const unsigned char *)s.p;
-
-    return (s.n >= 2 && p[0] == 0xc2 && p[1] < 0xa0) ||
-           (s.n >= 3 && p[0] == 0xe2 && p[1] == 0x80 && (p[2] == 0xa8 || p[2] == 0xa9));
-}
-
-/* Fit for a header field: no control characters, no space at the ends (incidents H14). */
-static bool is_header_text(struct slice s)
-{
-    for (size_t i = 0; i < s.n; i++)
-        if ((unsigned char)s.p[i] < ' ' || s.p[i] == 0x7f || is_unicode_control(slice_from(s, i)))
-            return false;
-    return s.n > 0 && s.n <= USER_ID_BYTES_MAX && slice_trim(s).n == s.n;
-}
-
 /*
  * The user id: the claim after the issuer's prefix. An id of our own form would be
  * somebody else's here, however it is put together; only a prefix of that form says so on purpose.
@@ -63,7 +44,7 @@ static enum err user_id_of(const json_t *claims, const struct conf_issuer *c, st
     if (id.n == 0)
         return ERR_DENIED;
     id = arena_printf(arena, "%.*s%.*s", SLICE_FMT(c->user_prefix), SLICE_FMT(id));
-    if (!is_header_text(id) || (user_id_is_ours(id) && !user_id_is_ours(c->user_prefix)))
+    if (!name_is_plain(id) || (user_id_is_ours(id) && !user_id_is_ours(c->user_prefix)))
         return ERR_DENIED;
     *out = id;
     return ERR_OK;
@@ -144,7 +125,7 @@ enum err foreign_identity(const json_t *claims, const struct conf_issuer *issuer
     if (user_id_of(claims, issuer, arena, &who.user_id) != ERR_OK)
         return ERR_DENIED;
     who.name = text_of(claim_find(claims, issuer->name_claim));
-    if (!is_header_text(who.name))
+    if (!name_is_plain(who.name))
         who.name = SLICE_NONE;
     who.roles = roles_of(claims, issuer, arena);
     who.scopes_limited = scopes != NULL;

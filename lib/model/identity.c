@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+enum { NAME_BYTES_MAX = 255 };
+
 struct slice method_name(enum method m)
 {
     switch (m) {
@@ -171,6 +173,24 @@ static bool is_prefixed_id(struct slice name)
             return true;
     }
     return false;
+}
+
+/* U+0080 to U+009F, U+2028 and U+2029 in UTF-8: NEL and the separators end lines. */
+static bool is_unicode_control(struct slice s)
+{
+    const unsigned char *p = (const unsigned char *)s.p;
+
+    return (s.n >= 2 && p[0] == 0xc2 && p[1] < 0xa0) ||
+           (s.n >= 3 && p[0] == 0xe2 && p[1] == 0x80 && (p[2] == 0xa8 || p[2] == 0xa9));
+}
+
+bool name_is_plain(struct slice name)
+{
+    for (size_t i = 0; i < name.n; i++)
+        if ((unsigned char)name.p[i] < ' ' || name.p[i] == 0x7f ||
+            is_unicode_control(slice_from(name, i)))
+            return false;
+    return name.n > 0 && name.n <= NAME_BYTES_MAX && slice_trim(name).n == name.n;
 }
 
 bool user_id_is_ours(struct slice id)

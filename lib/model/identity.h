@@ -41,6 +41,11 @@ bool identity_may_method(const struct identity *who, struct slice method, struct
 bool scope_is_known(struct slice scope);
 /* True for [a-z][a-z0-9_-]{0,31}. */
 bool role_is_valid(struct slice role);
+/*
+ * Fit to name somebody in a header field: 1 to 255 bytes, no control characters of ASCII or
+ * Unicode, nothing that ends a line for some reader, no space at the ends (incidents H14).
+ */
+bool name_is_plain(struct slice name);
 /* The form of our own users' ids, in any case: no issuer and no certificate may name such a one. */
 bool user_id_is_ours(struct slice id);
 /* ASCII [A-Za-z0-9][A-Za-z0-9._-]{1,63} and not of the form of an id (api.md 7.9). */

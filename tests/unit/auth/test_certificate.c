@@ -71,7 +71,7 @@ static void each_part_names_the_user(void **state)
 static void h14_refuses_a_nul_or_a_line_break_in_a_name(void **state)
 {
     static const struct slice names[] = {SLICE("alice\0.evil"), SLICE("alice\nX-Role: admin"),
-                                         SLICE(" alice")};
+                                         SLICE(" alice"), SLICE("alice\xc2\x85root")};
 
     (void)state;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

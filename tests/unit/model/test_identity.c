@@ -147,6 +147,32 @@ static void user_names_are_never_of_the_form_of_an_id(void **state)
         SLICE("a1234567890123456789012345678901234567890123456789012345678901234")));
 }
 
+static void h14_a_plain_name_has_nothing_that_ends_a_line(void **state)
+{
+    static const char long_name[256] = {[0 ... 255] = 'a'};
+
+    (void)state;
+    assert_true(name_is_plain(SLICE("Zo\xc3\xab \xe2\x80\xa7 x@y.example")));
+    assert_true(name_is_plain(slice_of(long_name, 255)));
+    assert_false(name_is_plain(slice_of(long_name, 256)));
+    assert_false(name_is_plain(SLICE("")));
+    assert_false(name_is_plain(SLICE(" a")));
+    assert_false(name_is_plain(SLICE("a\tb")));
+    assert_false(name_is_plain(SLICE("a\0b")));
+    assert_false(name_is_plain(SLICE("a\x7f")));
+    assert_false(name_is_plain(SLICE("a\xc2\x85")));
+    assert_false(name_is_plain(SLICE("a\xe2\x80\xa8z")));
+}
+
+static void the_form_of_our_ids_is_known_in_any_case(void **state)
+{
+    (void)state;
+    assert_true(user_id_is_ours(SLICE("usr_01jdabcdefghjkmnpqrstvwxyz")));
+    assert_true(user_id_is_ours(SLICE("Usr_1")));
+    assert_false(user_id_is_ours(SLICE("idp:usr_1")));
+    assert_false(user_id_is_ours(SLICE("usr")));
+}
+
 static void every_method_has_its_name(void **state)
 {
     (void)state;
@@ -168,6 +194,8 @@ int main(void)
         cmocka_unit_test(only_scopes_that_exist_are_known),
         cmocka_unit_test(role_names_are_short_lower_case_words),
         cmocka_unit_test(user_names_are_never_of_the_form_of_an_id),
+        cmocka_unit_test(h14_a_plain_name_has_nothing_that_ends_a_line),
+        cmocka_unit_test(the_form_of_our_ids_is_known_in_any_case),
         cmocka_unit_test(every_method_has_its_name),
     };
 
