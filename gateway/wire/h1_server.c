@@ -238,6 +238,8 @@ static const struct leg_ops client_ops = {
 static enum problem problem_of(enum h1_result r)
 {
     switch (r) {
+    case H1_DUPLICATE:
+        return PROBLEM_HEADER_DUPLICATE;
     case H1_VERSION:
         return PROBLEM_VERSION;
     case H1_TOO_LARGE:

@@ -17,12 +17,16 @@ static bool is_second(struct seen *seen, enum header id)
     return second;
 }
 
-static bool is_repeated(struct seen *seen, enum header id, bool once)
+/* Two lengths leave no message to speak of; of two credentials the sender may hear (incidents H6).
+ */
+static enum h1_result check_single(struct seen *seen, enum header id, bool once)
 {
     unsigned flags = header_flags(id);
-    bool framing = id == HEADER_CONTENT_LENGTH || id == HEADER_TRANSFER_ENCODING;
+    bool always = id == HEADER_CONTENT_LENGTH || id == HEADER_TRANSFER_ENCODING;
 
-    return (framing || (once && (flags & HEADER_FLAG_ONCE))) && is_second(seen, id);
+    if (!(always || (once && (flags & HEADER_FLAG_ONCE) != 0)) || !is_second(seen, id))
+        return H1_DONE;
+    return (flags & HEADER_FLAG_FRAMING) != 0 ? H1_BAD : H1_DUPLICATE;
 }
 
 enum h1_result h1_parse_fields(struct slice bytes, size_t at, const struct h1_limits *limits,
@@ -30,6 +34,7 @@ enum h1_result h1_parse_fields(struct slice bytes, size_t at, const struct h1_li
 {
     struct seen seen = {{0}};
     struct slice name, value;
+    enum h1_result r;
 
     while (at < bytes.n && bytes.p[at] != '\r') {
         if (!h1_field_line(bytes, &at, &name, &value))
@@ -37,8 +42,8 @@ enum h1_result h1_parse_fields(struct slice bytes, size_t at, const struct h1_li
         if (head->count >= limits->field_count)
             return H1_TOO_LARGE;
         head_add(head, name, value);
-        if (is_repeated(&seen, head->fields[head->count - 1].id, once))
-            return H1_BAD;
+        if ((r = check_single(&seen, head->fields[head->count - 1].id, once)) != H1_DONE)
+            return r;
     }
     return h1_has_crlf(bytes, at) && at + 2 == bytes.n ? H1_DONE : H1_BAD;
 }

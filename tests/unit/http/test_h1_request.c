@@ -282,7 +282,7 @@ static void h6_refuses_a_second_occurrence_of_single_fields(void **state)
             continue;
         n = snprintf(text, sizeof(text), "GET / HTTP/1.1\r\n%s%.*s: a\r\nX: y\r\n%.*s: a\r\n\r\n",
                      host ? "" : HOST, SLICE_FMT(name), SLICE_FMT(name));
-        if (receive(slice_of(text, (size_t)n), (size_t)n, 1) != H1_BAD)
+        if (receive(slice_of(text, (size_t)n), (size_t)n, 1) != (host ? H1_BAD : H1_DUPLICATE))
             fail_msg("%.*s twice", SLICE_FMT(name));
     }
     assert_int_equal(receive(SLICE(GET "Cookie: a\r\nCookie: b\r\n\r\n"), 1, 1), H1_DONE);
