@@ -146,14 +146,13 @@ static void on_open(void *arg)
     greet(d);
 }
 
-/* A wrong password, or a server that is loading: once, until it has worked again. */
-static void log_refusal(struct dial *d, const struct redisReply *reply)
+/* A wrong password, a server that is loading, a certificate: once, until it has worked again. */
+static void log_refusal(struct dial *d, struct slice text)
 {
     if (d->refusal_is_logged)
         return;
     d->refusal_is_logged = true;
-    log_warn(d->worker->log, "redis.refused",
-             LOG_SLICE("text", slice_to(slice_of(reply->str, reply->len), 200)));
+    log_warn(d->worker->log, "redis.refused", LOG_SLICE("text", slice_to(text, 200)));
 }
 
 static bool take_greeting(struct dial *d, const struct redisReply *reply)
@@ -161,7 +160,7 @@ static bool take_greeting(struct dial *d, const struct redisReply *reply)
     struct slice expected = d->greetings_left > 1 ? SLICE("OK") : SLICE("PONG");
 
     if (reply->type == REDIS_REPLY_ERROR)
-        log_refusal(d, reply);
+        log_refusal(d, slice_of(reply->str, reply->len));
     if (reply->type != REDIS_REPLY_STATUS || !slice_eq(reply_text(reply), expected))
         return false;
     if (--d->greetings_left > 0)
@@ -213,7 +212,11 @@ static size_t on_data(void *arg, struct slice bytes)
 
 static void on_end(void *arg, enum err why)
 {
-    lose(arg, why);
+    struct dial *d = arg;
+
+    if (why == ERR_TLS)
+        log_refusal(d, slice_str(stream_tls_trouble(d->stream)));
+    lose(d, why);
 }
 
 static const struct stream_handler stream_events = {

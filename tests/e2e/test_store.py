@@ -79,6 +79,11 @@ def status(gw, key, path="/counted"):
     return gw.request("GET", path, {"X-API-Key": key}).status
 
 
+def logged(gw, event):
+    """The first line of that event, once there is one."""
+    return wait_until(lambda: next((l for l in gw.process.text().splitlines() if f'"{event}"' in l), None), 5, event)
+
+
 def readiness(gw):
     return gw.control("GET", "/readyz?verbose")[1]
 
@@ -143,6 +148,7 @@ def test_client_certificate_is_shown_to_a_redis_that_asks(make_gateway, upstream
         make_gateway(conf_of(url, upstream, redis=f"{redis}, certificate: {authority}/client.pem, key: {authority}/client.key")))
     without = start_unready(make_gateway(conf_of(url, upstream, redis=redis), start=False))
     assert without.control("GET", "/readyz")[0] == 503
+    assert "certificate required" in logged(without, "redis.refused")
     assert without.ctl("user", "list", ok=False).returncode != 0
 
 
@@ -151,7 +157,7 @@ def test_redis_of_a_strange_authority_is_no_store(make_gateway, upstream, make_r
     gw = start_unready(make_gateway(conf_of(url, upstream, redis=f", ca: {authority}/other.pem"), start=False))
     assert gw.control("GET", "/readyz")[0] == 503
     assert gw.request("GET", "/key", {"X-API-Key": "sk_nonsense"}).status == 401
-    assert "self-signed certificate in certificate chain" in gw.process.text(), "the log says what is wrong"
+    assert "self-signed certificate in certificate chain" in logged(gw, "redis.refused")
     done = gw.ctl("user", "list", ok=False)
     assert done.returncode != 0 and "self-signed certificate in certificate chain" in done.stderr
 
