@@ -53,9 +53,11 @@ enum outcome ctl_config_show(struct ctl *c)
 {
     struct buf text;
     unsigned status;
-    enum outcome o = ctl_open_conf(c);
+    enum outcome o;
 
-    if (o != OUTCOME_OK)
+    if (output_is_data(c) && c->format != FORMAT_YAML)
+        return ctl_fail(c, OUTCOME_USAGE, "config show prints YAML");
+    if ((o = ctl_open_conf(c)) != OUTCOME_OK)
         return o;
     buf_init(&text);
     if (ctl_has(c, FLAG_RUNNING))
@@ -163,18 +165,21 @@ static void output_diff(const struct ctl *c, struct slice lines)
     }
 }
 
-/* 0: a reload would change nothing; 1: it would, and the lines say what. */
+/*
+ * 0: a reload would change nothing; 1: it would, and the lines say what. As with diff(1), trouble
+ * is neither.
+ */
 enum outcome ctl_config_diff(struct ctl *c)
 {
     struct conf *next = NULL;
     struct buf text;
-    size_t lines = 0;
+    size_t lines;
     enum outcome o = ctl_open_conf(c);
 
     if (o != OUTCOME_OK)
-        return o;
+        return o == OUTCOME_FAILED ? OUTCOME_USAGE : o;
     if (read_conf(c->args[0], &next) != ERR_OK)
-        return OUTCOME_FAILED;
+        return ctl_fail(c, OUTCOME_USAGE, "%s is not valid", c->args[0]);
     buf_init(&text);
     lines = conf_diff(c->conf, next, &text);
     output_diff(c, buf_slice(&text));

@@ -30,11 +30,15 @@ static bool is_accepted(struct redis_client *redis, const struct slice *words, s
     (const struct slice[]){__VA_ARGS__},                                                           \
         sizeof((struct slice[]){__VA_ARGS__}) / sizeof(struct slice)
 
+static struct slice user_of(const struct ctl *c)
+{
+    return c->conf->redis.username.n > 0 ? c->conf->redis.username : SLICE("default");
+}
+
 /* What the gateway needs, tried on a key that is not there. */
 static void look_at_acl(struct ctl *c, struct findings *f)
 {
     struct redis_client *redis = c->roster.redis;
-    struct slice user = c->conf->redis.username.n > 0 ? c->conf->redis.username : SLICE("default");
     struct arena arena;
     struct slice key;
     bool is_ok;
@@ -46,13 +50,15 @@ static void look_at_acl(struct ctl *c, struct findings *f)
             is_accepted(redis, WORDS(SLICE("DEL"), key)) &&
             is_accepted(redis, WORDS(SLICE("EVAL"), SLICE("return redis.call('EXISTS', KEYS[1])"),
                                      SLICE("1"), key)) &&
+            is_accepted(redis, WORDS(SLICE("TIME"))) &&
             is_accepted(redis, WORDS(SLICE("CLIENT"), SLICE("ID")));
     finding_add(
         f, is_ok, "the Redis user may do what postern needs",
         arena_printf(&arena,
-                     "redis-cli acl setuser %.*s on '~%.*s*' '&__redis__:invalidate' +@read "
-                     "+@write +@scripting +client +subscribe +ping +time +info",
-                     SLICE_FMT(user), SLICE_FMT(c->conf->redis.prefix))
+                     "redis-cli acl setuser %.*s on '~%.*s*' '&__redis__:invalidate' -@all +@read "
+                     "+@write -@dangerous +eval +evalsha +time +ping +select +subscribe "
+                     "'+client|id' '+client|tracking'   # see docs/redis.md",
+                     SLICE_FMT(user_of(c)), SLICE_FMT(c->conf->redis.prefix))
             .p);
     arena_fini(&arena);
 }
@@ -102,9 +108,13 @@ static void look_at_tracking(struct ctl *c, struct findings *f)
             notice_arrives(listener, tracker,
                            arena_printf(&arena, "%.*sdoctor:", SLICE_FMT(c->conf->redis.prefix)),
                            &arena);
-    finding_add(f, is_ok, "client tracking brings notices of changes (revocation at once)",
-                "redis-cli acl setuser USER +client +subscribe '&__redis__:invalidate'   # Redis 6 "
-                "or newer, no proxy between");
+    finding_add(
+        f, is_ok, "client tracking brings notices of changes (revocation at once)",
+        arena_printf(&arena,
+                     "redis-cli acl setuser %.*s '+client|id' '+client|tracking' +subscribe "
+                     "'&__redis__:invalidate'   # Redis 6 or newer, no proxy between",
+                     SLICE_FMT(user_of(c)))
+            .p);
     redis_client_free(listener);
     redis_client_free(tracker);
     arena_fini(&arena);
@@ -123,8 +133,8 @@ static void look_at_eviction(struct ctl *c, struct findings *f)
                     "Redis never evicts (maxmemory-policy noeviction)",
                     "redis-cli config set maxmemory-policy noeviction && redis-cli config rewrite");
     else
-        finding_add(f, false, "Redis tells its eviction policy",
-                    "redis-cli acl setuser USER +info");
+        ctl_say(c, "not looked at, for this account may not use INFO: redis-cli config get "
+                   "maxmemory-policy   # must be noeviction");
     freeReplyObject(r);
 }
 
@@ -133,9 +143,7 @@ static void look_at_clock(struct ctl *c, struct findings *f)
     redisReply *r = ask(c->roster.redis, WORDS(SLICE("TIME")));
     int64_t seconds = 0, apart;
 
-    if (!reply_number(reply_at(r, 0), &seconds)) {
-        finding_add(f, false, "Redis tells its time", "redis-cli acl setuser USER +time");
-    } else {
+    if (reply_number(reply_at(r, 0), &seconds)) { /* otherwise look_at_acl() has said it */
         apart = seconds - clock_wall_s();
         finding_add(f, apart >= -CLOCK_APART_MAX_S && apart <= CLOCK_APART_MAX_S,
                     "this clock and Redis's agree",
