@@ -202,6 +202,7 @@ static void drain_body(struct h1_conn *c)
         return;
     }
     c->state = H1_DRAIN;
+    c->body.arena = NULL; /* it goes with the exchange; nobody wants the trailers */
     c->drained_bytes = 0;
     c->is_paused = false;
     set_timer(c, LINGER_MS);
@@ -375,8 +376,8 @@ static bool may_take(const struct h1_conn *c)
     if (!c->is_open)
         return false;
     switch (c->state) {
-    case H1_HEAD:
-        return c->leg.x == NULL;
+    case H1_HEAD: /* a client that reads no answers gets no further ones */
+        return c->leg.x == NULL && !stream_is_congested(c->stream);
     case H1_BODY:
     case H1_TUNNEL:
         return !c->is_paused;
@@ -426,6 +427,8 @@ static void on_drained(void *arg)
 
     if (c->leg.x != NULL)
         exchange_on_client_drained(c->leg.x);
+    else
+        stream_resume(c->stream);
 }
 
 static void on_end(void *arg, enum err why)

@@ -98,3 +98,25 @@ def one_slot(tmp_path_factory):
 def test_f10_a_body_that_stalls_gives_its_slot_back(one_slot, framing):
     one_slot.check(f"POST /a HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n3".encode(),
                    {"status": 408, "closes": True, "forwarded": 0})
+
+
+def test_requests_wait_when_their_answers_are_not_read(plain):
+    """Pipelined requests that the gateway answers itself must not pile up answers in its memory."""
+    request = b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"
+    sent = 0
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        s.connect(("127.0.0.1", plain.gw.port))
+        s.settimeout(1)
+        with contextlib.suppress(socket.timeout):
+            while sent < 16 << 20:
+                sent += s.send(request * 1000)
+        assert sent < 16 << 20, "the gateway read all of it"
+        s.settimeout(WAIT_S)
+        whole, answered, tail = sent // len(request), 0, b""
+        while answered < whole:
+            piece = s.recv(1 << 20)
+            assert piece, f"{answered} of {whole} answers"
+            answered += (tail + piece).count(b"HTTP/1.1 404 ")
+            tail = piece[-12:]  # too short to hold one
