@@ -195,7 +195,8 @@ def check_refusal(bench, case, answer, lines):
     assert body["status"] == status and body["request_id"] == body["error"]["request_id"] == request_id
     if status == 401:
         assert body["detail"] == body["title"] == body["error"]["message"], "one body for every 401"
-        shown = any(re.match(rb"(?i)(authorization|x-api-key):", line) for line in lines)
+        head = lines[:lines.index(b"")] if b"" in lines else lines  # behind an empty line: the body
+        shown = any(re.match(rb"(?i)(authorization|x-api-key):", line) for line in head)
         challenge = 'Bearer realm="postern"' + (', error="invalid_token"' if shown else "")
         assert answer.values("www-authenticate") == [challenge]
     if "reason" in expect:
@@ -226,8 +227,10 @@ def test_tokens(bench, case):
 
 
 def test_h13_k11_no_token_of_the_corpus_is_in_a_log(bench):
+    for case in [c for c in ALL if c["id"].startswith(("good/", "sig/"))][::3]:  # also when run alone
+        send(bench, case)
     tails = {token[-24:] for token in bench.sent if len(token) > 60 and re.fullmatch(rb"[\w.-]+", token)}
-    assert len(tails) > 100, "run with the cases"
+    assert len(tails) > 20
     for name in "access.log", "audit.log", "postern.log":
         text = (bench.gw.folder / name).read_bytes()
         assert not [t for t in tails if t in text], name

@@ -16,7 +16,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 from conftest import (  # noqa: E402, F401 (fixtures)
-    BUILD, make_gateway, make_upstream, redis, routes, upstream, wait_until,
+    BUILD, make_gateway, redis, routes, upstream, wait_until,
 )
 
 SECRET = "correct-horse-battery-staple-0123456789"
