@@ -362,13 +362,17 @@ enum err listener_new(struct worker *w, const struct listener_conf *conf,
     return ERR_OK;
 }
 
-void listener_follow(struct listener *l, struct tls_server *tls, int64_t handshake_ms)
+void listener_follow(struct listener *l, const struct listener_conf *conf)
 {
     struct tls_server *old = l->tls;
 
-    l->tls = tls_server_ref(tls);
-    l->handshake_ms = handshake_ms;
-    tls_server_unref(old);
+    if (conf->tls != NULL) {
+        l->tls = tls_server_ref(conf->tls);
+        tls_server_unref(old);
+    }
+    l->trusted = conf->trusted;
+    l->trusted_count = conf->trusted_count;
+    l->handshake_ms = conf->handshake_ms;
 }
 
 static void close_socket(struct listener *l)

@@ -30,8 +30,11 @@ struct listener_conf {
 enum err listener_new(struct worker *w, const struct listener_conf *conf,
                       void (*on_stream)(void *arg, struct stream *s), void *arg,
                       struct listener **out, char **why) MUST_USE;
-/* From a new configuration, for new connections. */
-void listener_follow(struct listener *l, struct tls_server *tls, int64_t handshake_ms);
+/*
+ * From a new configuration, for new connections: certificates (tls NULL: as before), handshake_ms,
+ * and trusted, which must live until the next call.
+ */
+void listener_follow(struct listener *l, const struct listener_conf *conf);
 /*
  * Stops accepting; open streams live on. What the backlog holds is taken first, so
  * on_stream may be called inside; handshakes under way have two more seconds.

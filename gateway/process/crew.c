@@ -185,6 +185,7 @@ struct order {
 static void take_order(struct worker *w, void *arg)
 {
     struct order *o = arg;
+    const struct conf_server *server = &o->policy->conf->server;
 
     counters_make_room(w->counters);
     policy_unref(w->policy);
@@ -193,9 +194,11 @@ static void take_order(struct worker *w, void *arg)
     upstream_set_unref(o->upstreams);
     store_follow(w->store, &o->store);
     for (size_t i = 0; i < o->tls_count; i++) {
-        if (o->tls[i] != NULL)
-            listener_follow(o->crew->listeners[i], o->tls[i],
-                            w->policy->conf->server.handshake_timeout_ms);
+        listener_follow(o->crew->listeners[i],
+                        &(struct listener_conf){.tls = o->tls[i],
+                                                .trusted = server->trusted_proxies.items,
+                                                .trusted_count = server->trusted_proxies.count,
+                                                .handshake_ms = server->handshake_timeout_ms});
         tls_server_unref(o->tls[i]);
     }
     free(o->tls);

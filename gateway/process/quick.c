@@ -4,6 +4,7 @@
 #include "http/url.h"
 #include "model/roster.h"
 #include "process/gateway.h"
+#include "process/quick_conf.h"
 #include "process/quick_tls.h"
 
 #include <errno.h>
@@ -17,11 +18,6 @@
 extern char **environ;
 
 enum { EXIT_OK, EXIT_FAILED, EXIT_USAGE };
-
-struct quick {
-    const char *url, *listen, *user;
-    char *dir, *conf, *certificate, *key;
-};
 
 static int usage(FILE *out, int code)
 {
@@ -66,33 +62,6 @@ static bool make_dirs(const char *path)
     }
     free(copy);
     return ok;
-}
-
-static bool write_conf(const struct quick *q)
-{
-    FILE *f = fopen(q->conf, "w");
-
-    if (f == NULL)
-        return false;
-    fprintf(f,
-            "# Written by `postern quick`. Copy it, change it, and run: postern -c FILE\n"
-            "server:\n"
-            "  public_url: https://%s\n"
-            "  state_dir: %s\n"
-            "listen:\n"
-            "  - address: %s\n"
-            "    tls: {certificate: %s, key: %s}\n"
-            "admin: {address: off}\n"
-            "log: {access: %s/access.log, audit: %s/audit.log, format: text, level: warn}\n"
-            "limits:\n"
-            "  default: {key: principal, rate: [600/min]}\n"
-            "upstreams:\n"
-            "  service:\n"
-            "    servers: [%s]\n"
-            "routes:\n"
-            "  - {path: /**, auth: required, upstream: service}\n",
-            q->listen, q->dir, q->listen, q->certificate, q->key, q->dir, q->dir, q->url);
-    return fclose(f) == 0;
 }
 
 /* The user and a fresh key; the key is printed once and only its keyed hash stays. */
@@ -219,7 +188,8 @@ int quick_run(int argc, char **argv)
     q.conf = join(q.dir, "postern.yaml");
     q.certificate = join(q.dir, "cert.pem");
     q.key = join(q.dir, "key.pem");
-    if (!make_dirs(q.dir) || quick_certificate(q.certificate, q.key) != ERR_OK || !write_conf(&q))
+    if (!make_dirs(q.dir) || quick_certificate(q.certificate, q.key) != ERR_OK ||
+        !quick_write_conf(&q))
         fprintf(stderr, "postern quick: %s: %s\n", q.dir, strerror(errno));
     else
         code = serve(&q);

@@ -46,6 +46,7 @@ struct key_new {
     struct slice scopes;      /* space separated; empty: read write */
     int64_t expires_in_s;     /* 0: never */
     struct slice allowed_ips; /* comma separated CIDR; empty: any */
+    bool is_trial;            /* everything is checked, nothing is made; out and secret stay */
 };
 /* secret: the whole key, shown once; secret_free(). */
 enum err roster_key_create(struct roster *r, const struct key_new *k, json_t **out,

@@ -178,7 +178,7 @@ enum err roster_key_create(struct roster *r, const struct key_new *k, json_t **o
     enum err e;
 
     call_init(&c, r);
-    if ((e = make_draft(&c, k, &d)) == ERR_OK)
+    if ((e = make_draft(&c, k, &d)) == ERR_OK && !k->is_trial)
         e = create(&c, &d, out, secret);
     call_fini(&c);
     return e;

@@ -112,6 +112,15 @@ def test_bad_values_of_options_are_2(gw):
     assert json.loads(gw.ctl("key", "list", "-o", "json").stdout) == []
 
 
+def test_a_dry_run_checks_what_the_real_one_would_and_changes_nothing(gw):
+    before = gw.ctl("user", "list", "-o", "json").stdout + gw.ctl("key", "list", "-o", "json").stdout
+    refused(gw.ctl("key", "create", "alice", "--scope", "admin", "--dry-run", ok=False), 4)
+    refused(gw.ctl("key", "create", "alice", "--name", "a\nb", "--dry-run", ok=False), 2)
+    for verb in (["key", "create", "alice"], ["user", "create", "bob"], ["user", "delete", "alice"], ["signing-key", "rotate"], ["bootstrap"]):
+        assert "would" in gw.ctl(*verb, "--dry-run").stderr
+    assert gw.ctl("user", "list", "-o", "json").stdout + gw.ctl("key", "list", "-o", "json").stdout == before
+
+
 def test_an_empty_value_is_an_unset_variable_and_never_widens_a_grant(gw):
     for args in (["key", "create", "alice", "--allow-ip", ""], ["key", "create", "alice", "--scope="], ["token", "issue", "alice", "--scope", ""],
                  ["user", "create", "bob", "--role", ""], ["key", "list", ""], ["session", "list", ""], ["session", "revoke", "", "--yes"],

@@ -1,4 +1,5 @@
 """The daemon itself: reload, drain, limits, CORS, the admin listener, TLS, configuration mistakes."""
+import http.client
 import json
 import os
 import signal
@@ -231,3 +232,36 @@ def test_the_service_manager_is_told(make_gateway, upstream, tmp_path):
         gw.stop()
         while "STOPPING=1" not in heard:
             heard.append(s.recv(4096).decode())
+
+
+def test_f12_a_proxy_that_is_no_longer_trusted_is_not_believed_after_a_reload(make_gateway, upstream):
+    port = free_port()
+    entry = f"  - {{address: '127.0.0.1:{port}', proxy_protocol: true}}\n"
+    gw = make_gateway(routes(upstream, PUBLIC), listen=entry, tls=False, server="  trusted_proxies: [127.0.0.1]\n")
+
+    def first_line():
+        with socket.create_connection(("127.0.0.1", port), timeout=10 * PATIENCE) as s:
+            s.sendall(b"PROXY TCP4 203.0.113.9 10.0.0.1 1234 443\r\nGET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            return s.recv(4096).split(b"\r\n")[0]
+
+    assert b" 200 " in first_line()
+    gw.base = gw.base.replace("[127.0.0.1]", "[192.0.2.1]")
+    gw.write(routes(upstream, PUBLIC))
+    assert gw.reload()[0]
+    wait_until(lambda: b" 400 " in first_line(), what="the new list of proxies")
+
+
+def test_quick_runs_in_a_folder_whose_name_yaml_would_misread(upstream, tmp_path):
+    folder, port = tmp_path / "a: b, c} #d", free_port()
+    with open(tmp_path / "out", "w") as out:
+        child = subprocess.Popen([BUILD / "postern", "quick", upstream.url, "--listen", f"127.0.0.1:{port}", "--state", folder], stdout=out, stderr=out)
+    try:
+        wait_until(lambda: "API key" in (tmp_path / "out").read_text(), what="the greeting")
+        key = next(line.split()[2] for line in (tmp_path / "out").read_text().splitlines() if "API key" in line)
+        context = ssl.create_default_context(cafile=str(folder / "cert.pem"))
+        c = http.client.HTTPSConnection("localhost", port, timeout=10 * PATIENCE, context=context)
+        c.request("GET", "/x", headers={"X-API-Key": key})
+        assert c.getresponse().status == 200
+    finally:
+        child.terminate()
+        assert child.wait(20 * PATIENCE) == 0, (tmp_path / "out").read_text()

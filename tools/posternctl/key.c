@@ -18,27 +18,12 @@ static enum outcome finish(const struct ctl *c, enum err e, json_t *key, struct 
     return OUTCOME_OK;
 }
 
-/* The owner must exist; the store refuses what the owner may not have. */
-static enum outcome try_create(struct ctl *c)
-{
-    json_t *user = NULL;
-    enum err e = roster_user_show(&c->roster, slice_str(c->args[0]), &user);
-
-    json_decref(user);
-    if (e != ERR_OK)
-        return ctl_fail_err(c, e, "user", c->args[0]);
-    ctl_say(c, "would make a key for %s", c->args[0]);
-    return OUTCOME_OK;
-}
-
 static enum outcome create(struct ctl *c, const struct key_new *k)
 {
     struct secret *secret = NULL;
     json_t *key = NULL;
     enum err e;
 
-    if (ctl_has(c, FLAG_DRY_RUN))
-        return try_create(c);
     e = roster_key_create(&c->roster, k, &key, &secret);
     if (e == ERR_NOT_FOUND)
         return ctl_fail_err(c, e, "user", c->args[0]);
@@ -49,6 +34,10 @@ static enum outcome create(struct ctl *c, const struct key_new *k)
         return ctl_fail(c, OUTCOME_USAGE,
                         "--name: at most 100 bytes of UTF-8 without control characters; "
                         "--expires-in: at most 36500d");
+    if (e == ERR_OK && k->is_trial) {
+        ctl_say(c, "would make a key for %s", c->args[0]);
+        return OUTCOME_OK;
+    }
     return finish(c, e, key, secret);
 }
 
@@ -70,7 +59,8 @@ enum outcome ctl_key_create(struct ctl *c)
                                         .name = slice_str(ctl_value(c, FLAG_NAME)),
                                         .scopes = buf_slice(&scopes),
                                         .expires_in_s = life_s,
-                                        .allowed_ips = buf_slice(&addresses)});
+                                        .allowed_ips = buf_slice(&addresses),
+                                        .is_trial = ctl_has(c, FLAG_DRY_RUN)});
     buf_fini(&scopes);
     buf_fini(&addresses);
     return o;
