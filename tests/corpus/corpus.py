@@ -180,8 +180,7 @@ class Recorder:
     """
     An upstream that keeps every byte and answers by script: `script` is the bytes for the next
     request that is no probe, `then` what to do: "close" after them, "notify" (close_notify, then
-    close), "reset", "end" (FIN, but go on reading), "early" (as soon as the head is there, whatever
-    becomes of the body). Without a script each request gets 200 and its own target as the body.
+    close), "reset", "early" (as soon as the head is there, whatever becomes of the body). Without a script each request gets 200 and its own target as the body.
     One thread; each turn first accepts, then reads all, then answers.
     """
 
@@ -295,8 +294,6 @@ class Recorder:
                 if {"reset", "close", "notify"} & set(then.split()):
                     self._drop(number)
                     return
-                if "end" in then:
-                    s.shutdown(socket.SHUT_WR)
         s.setblocking(False)
 
     def _drop(self, number):
