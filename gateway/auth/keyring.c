@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/map.h"
+#include "crypto/jwt.h"
 
 #include <stdlib.h>
 
@@ -75,6 +76,7 @@ static void install(struct keyring *k, struct slice issuer, struct keyset *set,
 {
     keyset_unref(set != NULL ? map_put(&k->sets, issuer, keyset_ref(set))
                              : map_remove(&k->sets, issuer));
+    jwt_forget_keys();
     k->generation++;
     if (issuer.n > 0)
         return;

@@ -44,6 +44,16 @@ static EVP_PKEY_CTX *verifier_of(EVP_PKEY *pkey, enum alg alg)
     return v->ctx;
 }
 
+void jwt_forget_keys(void)
+{
+    struct crypto_context *c = crypto_context();
+
+    for (int i = 0; i < VERIFIER_SLOTS; i++) {
+        EVP_PKEY_CTX_free(c->verifiers[i].ctx);
+        c->verifiers[i] = (struct verifier){.ctx = NULL};
+    }
+}
+
 /* One DER INTEGER of big-endian bytes; returns its length, 0 for the value zero. */
 static size_t der_integer(struct slice value, unsigned char *out)
 {
@@ -170,7 +180,7 @@ static enum err raw_of_der(struct slice der, size_t coordinate_bytes, unsigned c
     return ERR_OK;
 }
 
-/* No kept context here: a retired private key should leave memory when its owner frees it. */
+/* No kept context here: signing is rare, and none would be let go of with its key. */
 static enum err sign_pkey(const struct jwk *key, struct slice input, unsigned char *out, size_t *n)
 {
     const struct alg_row *row = alg_row(key->alg);

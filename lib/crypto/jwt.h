@@ -43,6 +43,12 @@ enum err jwt_peek(struct slice token, struct jwt_peek *out) MUST_USE;
 enum err jwt_verify(struct slice token, const struct jwk *key, const struct jwt_rules *rules,
                     json_t **claims) MUST_USE;
 
+/*
+ * Lets go of the keys that this thread has verified with: contexts are kept ready, and each
+ * holds its key. To be called when keys change, so that a retired one leaves memory.
+ */
+void jwt_forget_keys(void);
+
 /* Signs claims with header {alg, kid, typ}. out is appended to. */
 enum err jwt_sign(const struct jwk *key, const char *typ, const json_t *claims,
                   struct buf *out) MUST_USE;

@@ -1,12 +1,14 @@
 """Tokens of other issuers: which are taken, whom they name, where their keys come from. D8, K1 to K9, RFC 8725."""
 import json
+import os
+import signal
 import time
 
 import issuer as idp
 import jwt
 import pytest
 from authority import Authority
-from conftest import Gateway, Upstream, routes, wait_until
+from conftest import PATIENCE, Gateway, Upstream, routes, wait_until
 from issuer import ALGORITHMS, Issuer, JwksServer, document
 
 
@@ -615,3 +617,41 @@ def test_k11_one_body_for_every_refusal(claims):
         body.pop("request_id"), body["error"].pop("request_id")
         bodies.add((answer.status, json.dumps(body), answer.headers["www-authenticate"]))
     assert len(bodies) == 1, bodies
+
+
+# ------- what depends on the store, and what ends with the token -------
+
+def test_g10_foreign_token_needs_no_store(make_gateway, upstream, redis, tmp_path):
+    i = Issuer()
+    pem = key_file(tmp_path, "k.pem", idp.public_pem(i.key))
+    gw = make_gateway(f"redis: {{url: '{redis.url}'}}\n" + auth(i.conf(key_file=pem)) + routes(upstream))
+    os.kill(redis.process.pid, signal.SIGSTOP)
+    try:
+        assert status(gw, i.token()) == 200
+        assert status(gw, i.token(exp=1)) == 401
+    finally:
+        os.kill(redis.process.pid, signal.SIGCONT)
+
+
+def test_event_stream_ends_with_its_token(make_gateway, make_upstream, tmp_path):
+    def endless(request, conn):
+        conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(1200):
+            conn.sendall(b"9\r\ndata: x\n\n\r\n")
+            time.sleep(0.05)
+        return "close"
+
+    i = Issuer()
+    pem = key_file(tmp_path, "k.pem", idp.public_pem(i.key))
+    gw = make_gateway(auth(i.conf(key_file=pem, leeway="0s")) + routes(make_upstream(endless)))
+    ends = int(time.time()) + 4
+    s = gw.connect(30)
+    s.sendall(f"GET /events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {i.token(exp=ends)}\r\n\r\n".encode())
+    received = b""
+    try:
+        while piece := s.recv(65536):
+            received += piece
+            assert time.time() < ends + 10 * PATIENCE, "the stream outlived its token"
+    except OSError:
+        pass
+    assert b"data: x" in received and time.time() >= ends

@@ -407,6 +407,37 @@ static void keys_beyond_the_kept_contexts_stay_apart(void **state)
     }
 }
 
+static void on_key_freed(void *parent, void *value, CRYPTO_EX_DATA *data, int at, long argl,
+                         void *argp)
+{
+    (void)parent;
+    (void)data;
+    (void)at;
+    (void)argl;
+    (void)argp;
+    if (value != NULL)
+        ++*(int *)value;
+}
+
+static void a_forgotten_key_leaves_with_its_owner(void **state)
+{
+    int at = CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_EVP_PKEY, 0, NULL, NULL, NULL, on_key_freed);
+    struct jwk *key = fresh_key(ALG_ES256);
+    struct slice token = forge("{\"alg\":\"ES256\"}", "payload", key);
+    int freed = 0;
+
+    (void)state;
+    assert_int_equal(EVP_PKEY_set_ex_data(key->pkey, at, &freed), 1);
+    assert_int_equal(open_token(token, key, NULL), ERR_OK);
+    jwt_forget_keys();
+    assert_int_equal(open_token(token, key, NULL), ERR_OK); /* made ready again */
+    jwt_forget_keys();
+    assert_int_equal(freed, 0);
+    jwk_free(key);
+    assert_int_equal(freed, 1);
+    exact_free(token);
+}
+
 static void *verify_often(void *arg)
 {
     struct jwk *const *keys = arg;
@@ -456,6 +487,7 @@ int main(void)
         cmocka_unit_test(refuses_an_rsa_signature_of_another_length),
         cmocka_unit_test(a_public_key_cannot_sign),
         cmocka_unit_test(keys_beyond_the_kept_contexts_stay_apart),
+        cmocka_unit_test(a_forgotten_key_leaves_with_its_owner),
         cmocka_unit_test(threads_share_keys_and_leave_nothing),
     };
 
