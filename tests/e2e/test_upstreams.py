@@ -722,12 +722,11 @@ def test_tunnel_in_which_only_the_client_speaks_is_not_idle(make_gateway, make_u
     assert b"".join(got) == b"x" * 10 and ended[0] - last > 0.3 * PATIENCE
 
 
-def test_last_words_of_a_tunnel_arrive(make_gateway, make_upstream):
+def test_last_words_of_a_tunnel_arrive(make_gateway, make_upstream, tmp_path):
     """The client speaks and leaves before a slow server has heard it: all that was taken is delivered."""
     slow, got = threading.Event(), []
 
     def handler(request, conn):
-        conn.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         conn.sendall(SWITCH)
         assert slow.wait(20 * PATIENCE)
         while piece := conn.recv(65536):
@@ -735,10 +734,8 @@ def test_last_words_of_a_tunnel_arrive(make_gateway, make_upstream):
         got.append(0)
         return "close"
 
-    up = make_upstream(handler)
-    up.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    gw = make_gateway(simple(up), tls=False)
-    size = 240 << 10  # less than the mark at which we stop to take
+    gw = make_gateway(simple(make_upstream(handler, tmp_path / "up.sock")), tls=False)
+    size = 380 << 10  # the socket holds some 200 KiB, the gateway up to 256 before it stops to take
     with tunnel(gw) as s:
         s.sendall(b"x" * size)
     wait_until(lambda: last_line(gw, "/ws"), what="the end of the client's side")
