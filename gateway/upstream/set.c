@@ -153,16 +153,24 @@ static enum err set_endpoint(struct server *s, struct arena *arena, const struct
     return ERR_OK;
 }
 
-/* The state of the server with the same name in the same group of the set before. */
-static struct server_state *carried_state(const struct upstream_set *from, struct slice group,
-                                          struct slice name)
+static struct server_state *state_among(const struct server *servers, unsigned count,
+                                        struct slice name)
 {
-    const struct group *g = from != NULL ? upstream_set_group(from, group) : NULL;
+    for (unsigned i = 0; i < count; i++)
+        if (slice_eq(servers[i].name, name))
+            return state_ref(servers[i].state);
+    return NULL;
+}
 
-    for (unsigned i = 0; g != NULL && i < g->count; i++)
-        if (slice_eq(g->servers[i].name, name))
-            return state_ref(g->servers[i].state);
-    return state_new();
+/* A server that is named twice, to get two shares, is still one; and one after a reload. */
+static struct server_state *state_of(const struct server *s, const struct upstream_set *from)
+{
+    const struct group *g = s->group, *old = NULL;
+    struct server_state *st = state_among(g->servers, (unsigned)(s - g->servers), s->name);
+
+    if (st == NULL && from != NULL && (old = upstream_set_group(from, g->name)) != NULL)
+        st = state_among(old->servers, old->count, s->name);
+    return st != NULL ? st : state_new();
 }
 
 static enum err server_init(struct server *s, struct arena *arena, const struct conf_upstream *conf,
@@ -172,7 +180,7 @@ static enum err server_init(struct server *s, struct arena *arena, const struct 
 
     s->name = arena_dup(arena, text);
     s->hash = upstream_hash(s->name);
-    s->state = carried_state(from, conf->name, text);
+    s->state = state_of(s, from);
     if (url_parse(s->name, &url) != ERR_OK)
         return ERR_SYNTAX;
     if (url.path.n > 0 && !slice_eq(url.path, SLICE("/")))

@@ -25,7 +25,7 @@ void upstream_monitor_follow(struct upstream_monitor *m, struct upstream_set *se
 /* After the resolver was freed or its loop has ended: a question to it cannot be taken back. */
 void upstream_monitor_free(struct upstream_monitor *m);
 
-/* For /readyz and `posternctl stats`: a JSON array of groups with servers, state, inflight. */
+/* For `posternctl stats`: a JSON array of groups with servers, state, inflight. */
 void upstream_set_write(struct upstream_set *s, struct buf *out);
 
 /* A worker's connections. */

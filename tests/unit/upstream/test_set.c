@@ -79,6 +79,27 @@ static void a_reload_carries_health_and_slots_over(void **state)
     server_slot_release(&b->set->servers[0]);
 }
 
+static void a_server_named_twice_is_one_server_with_two_shares(void **state)
+{
+    struct bench *b = *state;
+
+    bench_serve(b, 0, "http://127.0.0.1:1");
+    bench_serve(b, 0, "http://127.0.0.1:2");
+    bench_serve(b, 0, "http://127.0.0.1:1");
+    b->groups[0].max_inflight = 1;
+    for (unsigned load = 0; load < 2; load++) {
+        struct server *servers;
+
+        bench_load(b);
+        servers = b->set->groups[0].servers;
+        assert_ptr_equal(servers[0].state, servers[2].state);
+        assert_ptr_not_equal(servers[0].state, servers[1].state);
+        assert_true(server_slot_take(&servers[0]));
+        assert_false(server_slot_take(&servers[2]));
+        server_slot_release(&servers[0]);
+    }
+}
+
 static void the_same_server_in_another_group_is_another(void **state)
 {
     struct bench *b = *state;
@@ -204,6 +225,7 @@ int main(void)
         ON_STAGE(says_when_the_authorities_cannot_be_read),
         ON_STAGE(labels_servers),
         ON_STAGE(a_reload_carries_health_and_slots_over),
+        ON_STAGE(a_server_named_twice_is_one_server_with_two_shares),
         ON_STAGE(the_same_server_in_another_group_is_another),
         ON_STAGE(outlives_the_configuration),
         ON_STAGE(new_addresses_in_another_order_are_no_change),
