@@ -282,6 +282,7 @@ void exchange_forward(struct exchange *x, struct leg *upstream)
     x->upstream = upstream;
     upstream->x = x;
     x->upstream_us = clock_mono_us();
+    exchange_recheck_due(x);
 }
 
 void exchange_on_upstream_ready(struct exchange *x)

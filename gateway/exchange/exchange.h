@@ -102,6 +102,7 @@ struct exchange {
     struct timer expiry;    /* of the credential, while it streams */
     struct auth_op recheck; /* after an invalidation */
     bool is_rechecking;
+    bool recheck_due; /* an invalidation came while it could not be heeded */
 
     /* for the access log: monotonic microseconds, 0: not reached */
     int64_t began_us, auth_us, limit_us, upstream_us, first_byte_us;
@@ -181,6 +182,9 @@ void exchange_pool_fini(void);
 /* The exchanges of this worker whose credential depends on redis_key (SLICE_NONE: all) prove it
  * again. */
 void exchange_recheck_all(struct slice redis_key);
+
+/* What an invalidation during the phases left to do, once it is forwarded. */
+void exchange_recheck_due(struct exchange *x);
 
 /* Lets a stream live no longer than its credential; for tunnels and event streams. */
 void exchange_watch_expiry(struct exchange *x);

@@ -9,10 +9,14 @@
 
 static void cut(struct exchange *x, const char *reason)
 {
+    char ip[ADDR_TEXT_MAX + 1];
+
     audit(&(struct audit_entry){.event = AUDIT_STREAM_CUT,
                                 .outcome = "cut",
                                 .request_id = x->request_id,
                                 .user = x->who != NULL ? x->who->user_id : SLICE_NONE,
+                                .actor = x->who != NULL ? x->who->key_id : SLICE_NONE,
+                                .ip = addr_write(&x->client_addr, ip),
                                 .route = x->route != NULL ? x->route->name : SLICE_NONE,
                                 .detail = slice_str(reason)});
     x->reason = reason;
@@ -57,9 +61,8 @@ static bool depends_on(const struct exchange *x, struct slice redis_key)
 {
     const struct identity *who = x->who;
 
-    if (who == NULL || x->is_rechecking || x->credential.kind == CREDENTIAL_NONE)
-        return false;
-    if (x->state != EXCHANGE_FORWARD && x->state != EXCHANGE_TUNNEL)
+    if (who == NULL || x->is_rechecking || x->credential.kind == CREDENTIAL_NONE ||
+        x->state == EXCHANGE_REPLY)
         return false;
     return redis_key.p == NULL || slice_ends(redis_key, who->user_id) ||
            (who->key_id.n > 0 && slice_ends(redis_key, who->key_id)) ||
@@ -75,6 +78,12 @@ static void recheck(struct exchange *x)
         judge(x);
 }
 
+void exchange_recheck_due(struct exchange *x)
+{
+    if (x->recheck_due)
+        recheck(x);
+}
+
 void exchange_recheck_all(struct slice redis_key)
 {
     struct list *head = exchange_live(), *next;
@@ -83,7 +92,11 @@ void exchange_recheck_all(struct slice redis_key)
         struct exchange *x = LIST_ITEM(at, struct exchange, live);
 
         next = at->next; /* cutting x unlinks x alone */
-        if (depends_on(x, redis_key))
+        if (!depends_on(x, redis_key))
+            continue;
+        if (x->state == EXCHANGE_PHASES)
+            x->recheck_due = true; /* it waits for something else: before it is forwarded */
+        else
             recheck(x);
     }
 }
