@@ -88,6 +88,28 @@ def test_every_mistake_is_told_at_once_with_its_line_and_what_was_meant(tmp_path
     assert all(int(column) > 0 for _, column, _ in lines)
 
 
+def test_check_looks_at_files_and_names_unless_it_is_offline(gw):
+    assert gw.ctl("config", "check").stderr.endswith(": ok\n")
+    line = next(n for n, text in enumerate(gw.path.read_text().splitlines(), 1) if "certificate:" in text)
+    other = gw.folder / "other.pem"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", other], check=True, capture_output=True)
+    gw.path.write_text(gw.path.read_text().replace(str(gw.key), str(other)))
+    done = gw.ctl("config", "check", ok=False)
+    assert done.returncode == 1 and f"{gw.path}:{line}:" in done.stderr and "is not its key" in done.stderr, done
+    other.unlink()
+    done = gw.ctl("config", "check", ok=False)
+    assert done.returncode == 1 and f"{other}: No such file" in done.stderr
+    assert gw.ctl("config", "check", "--offline").stderr.endswith(": ok\n")
+
+
+def test_a_name_that_does_not_resolve_is_a_warning_with_its_line(tmp_path):
+    path = tmp_path / "names.yaml"
+    path.write_text("upstreams:\n  up: {servers: ['http://no-such-host.invalid:80']}\n")
+    for args, seen in (([], True), (["--offline"], False)):
+        done = subprocess.run([BUILD / "posternctl", "config", "check", path, *args], capture_output=True, text=True)
+        assert done.returncode == 0 and (re.search(rf"^{path}:2:\d+: warning: no-such-host.invalid: ", done.stderr, re.M) is not None) == seen, done
+
+
 def test_diff_says_what_opens_what_restarts_and_by_its_exit_code_whether(gw, upstream, tmp_path):
     new = tmp_path / "new.yaml"
     new.write_text(gw.path.read_text())

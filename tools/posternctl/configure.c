@@ -5,12 +5,13 @@
 
 #include "conf/option.h"
 #include "conf/suggest.h"
+#include "surroundings.h"
 
 #include <stdlib.h>
 
 extern char **environ;
 
-static enum err read_conf(const char *path, struct conf **out)
+static enum err read_conf(const char *path, bool looks_around, struct conf **out)
 {
     struct complaints complaints;
     struct buf text;
@@ -18,7 +19,11 @@ static enum err read_conf(const char *path, struct conf **out)
 
     complaints_init(&complaints);
     buf_init(&text);
-    e = conf_read_daemon(path, environ, &complaints, out);
+    e = conf_read(path, environ, &complaints, out);
+    if (e == ERR_OK && looks_around) {
+        surroundings_check(*out, &complaints);
+        e = complaints.errors > 0 ? ERR_NOT_FOUND : ERR_OK;
+    }
     complaints_write(&complaints, &text);
     (void)fputs(buf_cstr(&text), stderr);
     buf_fini(&text);
@@ -30,7 +35,7 @@ enum outcome ctl_config_check(struct ctl *c)
 {
     const char *path = c->arg_count > 0 ? c->args[0] : c->conf_path;
     struct conf *conf = NULL;
-    enum err e = read_conf(path, &conf);
+    enum err e = read_conf(path, !ctl_has(c, FLAG_OFFLINE), &conf);
 
     ctl_say(c, "%s: %s", path != NULL ? path : "defaults and environment",
             e == ERR_OK ? "ok" : "not valid");
@@ -178,7 +183,7 @@ enum outcome ctl_config_diff(struct ctl *c)
 
     if (o != OUTCOME_OK)
         return o == OUTCOME_FAILED ? OUTCOME_USAGE : o;
-    if (read_conf(c->args[0], &next) != ERR_OK)
+    if (read_conf(c->args[0], false, &next) != ERR_OK)
         return ctl_fail(c, OUTCOME_USAGE, "%s is not valid", c->args[0]);
     buf_init(&text);
     lines = conf_diff(c->conf, next, &text);

@@ -62,18 +62,27 @@ static void look_at_writers(const char *path, struct findings *f)
     finding_add(f, (s.st_mode & 022) == 0, text, fix);
 }
 
+bool doctor_pair_fits(const char *certificate, const char *key)
+{
+    X509 *x = read_certificate(certificate);
+    EVP_PKEY *k = read_key(key);
+    bool fits = x != NULL && k != NULL && X509_check_private_key(x, k) == 1;
+
+    X509_free(x);
+    EVP_PKEY_free(k);
+    return fits;
+}
+
 static void look_at_pair(const char *certificate, const char *key_path, struct findings *f)
 {
     X509 *cert = read_certificate(certificate);
-    EVP_PKEY *key = read_key(key_path);
     time_t soon = (time_t)clock_wall_s() + CERTIFICATE_WARN_DAYS * DAY_S;
     char text[TEXT_BYTES_MAX], fix[TEXT_BYTES_MAX];
 
     (void)snprintf(text, sizeof(text), "%s can be read and fits its key", certificate);
     (void)snprintf(fix, sizeof(fix), "ls -l %s %s; openssl x509 -noout -subject -in %s",
                    certificate, key_path, certificate);
-    finding_add(f, cert != NULL && key != NULL && X509_check_private_key(cert, key) == 1, text,
-                fix);
+    finding_add(f, doctor_pair_fits(certificate, key_path), text, fix);
     (void)snprintf(text, sizeof(text), "%s is valid for %d days at least", certificate,
                    CERTIFICATE_WARN_DAYS);
     (void)snprintf(fix, sizeof(fix),
@@ -85,7 +94,6 @@ static void look_at_pair(const char *certificate, const char *key_path, struct f
                         X509_cmp_current_time(X509_get0_notBefore(cert)) < 0,
                     text, fix);
     X509_free(cert);
-    EVP_PKEY_free(key);
     look_at_mode(key_path, false, f);
 }
 
