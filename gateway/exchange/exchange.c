@@ -225,18 +225,22 @@ void exchange_on_request_body(struct exchange *x, struct slice bytes)
  * (spec/security.md). */
 static bool is_forbidden_aside(const struct field *f, void *arg)
 {
-    (void)arg;
+    const struct exchange *request = arg; /* NULL: of a response */
+
+    if (request != NULL && !request->policy->conf->server.underscores &&
+        slice_find(f->name, '_', 0) < f->name.n)
+        return true;
     return header_is_reserved(f->name) || (header_flags(header_find_folded(f->name)) &
                                            (HEADER_FLAG_HOP | HEADER_FLAG_FRAMING |
                                             HEADER_FLAG_CREDENTIAL | HEADER_FLAG_OURS)) != 0;
 }
 
-static const struct head *clean_trailers(const struct head *trailers)
+static const struct head *clean_trailers(struct exchange *request, const struct head *trailers)
 {
     /* The head is in x's arena; cleaning it in place is what every reader wants. */
     if (trailers == NULL)
         return NULL;
-    head_remove_if((struct head *)(uintptr_t)trailers, is_forbidden_aside, NULL);
+    head_remove_if((struct head *)(uintptr_t)trailers, is_forbidden_aside, request);
     return trailers->count > 0 ? trailers : NULL;
 }
 
@@ -244,7 +248,7 @@ void exchange_on_request_end(struct exchange *x, const struct head *trailers)
 {
     x->request_complete = true;
     if (x->upstream != NULL)
-        x->upstream->ops->send_end(x->upstream, clean_trailers(trailers));
+        x->upstream->ops->send_end(x->upstream, clean_trailers(x, trailers));
 }
 
 void exchange_on_client_drained(struct exchange *x)
@@ -356,7 +360,7 @@ void exchange_on_response_end(struct exchange *x, const struct head *trailers)
 {
     x->response_complete = true;
     if (x->client != NULL && x->state != EXCHANGE_TUNNEL)
-        x->client->ops->send_end(x->client, clean_trailers(trailers));
+        x->client->ops->send_end(x->client, clean_trailers(NULL, trailers));
     exchange_end(x, END_COMPLETE);
 }
 

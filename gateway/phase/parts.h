@@ -8,7 +8,7 @@
  * very same (process/explain.c), so that it cannot say otherwise than what happens.
  */
 
-/* receive: the host without port, in lower case; in arena. */
+/* receive: the host as servers compare it: lower case, no port, no '.' at its end; in arena. */
 struct slice receive_host(struct slice authority, struct arena *arena);
 /* receive: is the host among server.hosts? */
 bool receive_is_our_host(const struct policy *p, struct slice host);

@@ -70,18 +70,31 @@ static struct slice joined_values(struct exchange *x, enum header id)
     return all;
 }
 
+/* One scheme or none: of two, one came from a stranger (incidents H6, H10). */
+static enum err take_proto(struct exchange *x)
+{
+    struct slice proto = head_value(&x->request_head, HEADER_X_FORWARDED_PROTO);
+
+    if (proto.p == NULL)
+        return ERR_OK;
+    x->is_secure = slice_eq_ci(proto, SLICE("https"));
+    if (head_count(&x->request_head, HEADER_X_FORWARDED_PROTO) > 1 ||
+        (!x->is_secure && !slice_eq_ci(proto, SLICE("http"))))
+        return ERR_SYNTAX;
+    return ERR_OK;
+}
+
 /* Who the client is: the peer, or what a trusted proxy says of it (incidents H5, H10, H11, P4). */
 static enum err find_client(struct exchange *x)
 {
     const struct addrs *trusted = &x->policy->conf->server.trusted_proxies;
-    struct slice proto;
+    enum err e;
 
     x->peer_is_trusted = cidrs_have(trusted->items, trusted->count, &x->peer->addr);
     if (!x->peer_is_trusted)
         return ERR_OK;
-    proto = head_value(&x->request_head, HEADER_X_FORWARDED_PROTO);
-    if (proto.p != NULL)
-        x->is_secure = slice_eq_ci(proto, SLICE("https"));
+    if ((e = take_proto(x)) != ERR_OK)
+        return e;
     return addr_from_forwarded(&x->peer->addr, joined_values(x, HEADER_X_FORWARDED_FOR),
                                trusted->items, trusted->count, &x->client_addr);
 }
@@ -95,6 +108,8 @@ struct slice receive_host(struct slice authority, struct arena *arena)
 
     for (size_t i = 0; i < host.n; i++)
         p[i] = ascii_lower(p[i]);
+    if (end > 1 && host.p[end - 1] == '.')
+        end--;
     return slice_to(host, end);
 }
 
@@ -115,6 +130,15 @@ static bool is_misdirected(const struct exchange *x)
            !slice_eq_ci(x->peer->server_name, x->host);
 }
 
+/* "get" is no method, but some servers make "GET" of it, behind a rule that was for GET. */
+static bool is_method(struct slice method)
+{
+    for (size_t i = 0; i < method.n; i++)
+        if (method.p[i] >= 'a' && method.p[i] <= 'z')
+            return false;
+    return true;
+}
+
 /* What came in and from whom, in one form that everything after relies on (D12). */
 enum next phase_receive(struct exchange *x)
 {
@@ -124,7 +148,9 @@ enum next phase_receive(struct exchange *x)
     take_request_id(x);
     take_trace_id(x);
     if (e != ERR_OK)
-        return reply_problem(x, PROBLEM_BAD_REQUEST, "forwarded_for_invalid", SLICE_NONE);
+        return reply_problem(x, PROBLEM_BAD_REQUEST, "forwarded_invalid", SLICE_NONE);
+    if (!is_method(x->request_head.method))
+        return reply_problem(x, PROBLEM_BAD_REQUEST, "method_invalid", SLICE_NONE);
     x->host = receive_host(x->request_head.authority, &x->arena);
     if (!receive_is_our_host(x->policy, x->host) || is_misdirected(x))
         return reply_problem(x, PROBLEM_MISDIRECTED, "host_unknown", SLICE_NONE);

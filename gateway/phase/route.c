@@ -50,6 +50,8 @@ enum next phase_route(struct exchange *x)
         return x->match.method_not_allowed
                    ? refuse_method(x, x->match.methods)
                    : reply_problem(x, PROBLEM_NOT_FOUND, "no_route", SLICE_NONE);
+    if (x->match.is_ambiguous)
+        return reply_problem(x, PROBLEM_PATH_INVALID, "path_ambiguous", SLICE_NONE);
     cors_add(x);
     /* A body that is announced as too large is refused before its first byte. */
     if (x->route->conf->max_body_bytes > 0 && x->request.length_known &&

@@ -2,7 +2,9 @@
 
 #include "phase/parts.h"
 
-/* Credentials that were shown to us, in any spelling: not the upstream's business (incidents H12).
+/*
+ * Credentials that were shown to us, in any spelling, are not the upstream's business (incidents
+ * H12); nor is what a name with '_' becomes behind CGI (H2).
  */
 bool upstream_head_strips(const struct route *r, struct slice name)
 {
@@ -20,7 +22,8 @@ static bool is_stripped(const struct field *f, void *arg)
 {
     const struct exchange *x = arg;
 
-    return upstream_head_strips(x->route, f->name);
+    return (!x->policy->conf->server.underscores && slice_find(f->name, '_', 0) < f->name.n) ||
+           upstream_head_strips(x->route, f->name);
 }
 
 /* Did the client try to say who it is? Worth a line in the audit log. */
@@ -93,7 +96,9 @@ enum next phase_upstream_head(struct exchange *x)
 
     if (x->endpoint != NULL)
         return NEXT_GO;
-    if (policy_rewrite(&x->match, &x->path, &x->arena, &x->upstream_target) != ERR_OK)
+    if (policy_rewrite(&x->match, &x->path, &x->arena, &x->upstream_target) != ERR_OK ||
+        !policy_rewrite_is_allowed(x->policy, &x->match, x->host, x->request_head.method,
+                                   x->upstream_target))
         return reply_problem(x, PROBLEM_PATH_INVALID, "rewrite", SLICE_NONE);
     note_forgery(x);
     head_init(up, &x->arena);

@@ -22,10 +22,12 @@ struct route_node {
     size_t literal_count;
     struct route_node *name; /* {name}; NULL: none */
     struct terminal end, rest;
+    bool has_capitals; /* of the root: some literal has a capital letter */
 };
 
 struct search {
     struct slice host, method;
+    bool is_loose; /* reads segments as a server would that is less exact than we are */
     struct slice values[PATTERN_NAMES_MAX];
     size_t value_count;
     const struct terminal *refused; /* the most specific one that takes other methods */
@@ -119,6 +121,14 @@ static struct route_node *literal_child(struct route_node *node, struct slice te
     return node->literals[i].node;
 }
 
+static bool has_capital(struct slice s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] >= 'A' && s.p[i] <= 'Z')
+            return true;
+    return false;
+}
+
 void route_node_add(struct route_node *root, const struct pattern *pattern,
                     const struct route *route, struct arena *arena)
 {
@@ -126,6 +136,8 @@ void route_node_add(struct route_node *root, const struct pattern *pattern,
     struct terminal *t;
 
     for (size_t i = 0; i < pattern->count; i++) {
+        if (!pattern->segments[i].is_name && has_capital(pattern->segments[i].text))
+            root->has_capitals = true;
         if (!pattern->segments[i].is_name)
             node = literal_child(node, pattern->segments[i].text, arena);
         else if (node->name != NULL)
@@ -207,7 +219,8 @@ static unsigned method_rank(const struct route *route, struct slice method)
     return rank;
 }
 
-static bool accept(struct search *s, const struct terminal *t, struct slice rest)
+/* Of the routes of one shape the one for this host and method, or NULL. */
+static const struct route *choose(struct search *s, const struct terminal *t)
 {
     const struct route *best = NULL;
     unsigned best_rank = 0;
@@ -223,27 +236,99 @@ static bool accept(struct search *s, const struct terminal *t, struct slice rest
             best = t->routes[i];
         }
     }
-    if (best == NULL)
+    return best;
+}
+
+static bool accept(struct search *s, const struct terminal *t, struct slice rest)
+{
+    const struct route *route = choose(s, t);
+
+    if (route == NULL)
         return false;
-    s->out->route = best;
+    s->out->route = route;
     s->out->rest = rest;
     return true;
 }
 
+/*
+ * The path ends here, maybe with a '/' that the pattern does not have. Some servers read "/a/"
+ * as "/a", some as what is below it: where two rules of different access cover the two, neither
+ * is taken for the other.
+ */
+static bool accept_end(struct search *s, const struct route_node *node, bool extra_slash)
+{
+    const struct route *below;
+
+    if (!accept(s, &node->end, SLICE("")))
+        return accept(s, &node->rest, SLICE(""));
+    if (extra_slash && !slice_ends(s->out->route->pattern, SLICE("/"))) {
+        below = choose(s, &node->rest);
+        s->out->is_ambiguous = below != NULL && !route_has_same_access(below, s->out->route);
+    }
+    return true;
+}
+
+static bool descend(struct search *s, const struct route_node *node, struct slice path);
+
+/* What a segment is to a server that takes "/a;v=1" for "/a" (incidents P10). */
+static struct slice without_parameters(struct slice segment)
+{
+    for (size_t i = 0; i < segment.n; i++)
+        if (segment.p[i] == ';' || slice_starts(slice_from(segment, i), SLICE("%3B")))
+            return slice_to(segment, i);
+    return segment;
+}
+
+static bool is_loosely(struct slice segment, struct slice literal)
+{
+    size_t at = 0, i = 0;
+
+    while (at < segment.n && i < literal.n)
+        if (ascii_lower((char)next_decoded(segment, &at)) != ascii_lower(literal.p[i++]))
+            return false;
+    return at == segment.n && i == literal.n;
+}
+
+/* Literals that are this segment but for case and parameters, without the exact one. */
+static bool descend_loosely(struct search *s, const struct route_node *node, size_t exact,
+                            struct slice segment, struct slice rest)
+{
+    struct slice bare = without_parameters(segment);
+
+    for (size_t i = 0; i < node->literal_count; i++)
+        if (i != exact && is_loosely(bare, node->literals[i].text) &&
+            descend(s, node->literals[i].node, rest))
+            return true;
+    return false;
+}
+
+/* The next segment; a loose reader sees nothing in "/;v=1". path becomes what begins with it. */
+static bool next_segment(const struct search *s, struct slice *path, struct slice *rest,
+                         struct slice *segment)
+{
+    *rest = *path;
+    while (path_next(rest, segment) && segment->n > 0) {
+        if (!s->is_loose || without_parameters(*segment).n > 0)
+            return true;
+        *path = *rest;
+    }
+    return false;
+}
+
 static bool descend(struct search *s, const struct route_node *node, struct slice path)
 {
-    struct slice rest = path, segment;
+    struct slice rest, segment;
     bool found = false;
+    size_t i;
 
-    /* A '/' at the end is an empty last segment and decides nothing. */
-    if (!path_next(&rest, &segment) || segment.n == 0)
-        return accept(s, &node->end, SLICE("")) || accept(s, &node->rest, SLICE(""));
-    if (node->literal_count > 0) {
-        size_t i = literal_position(node, segment, &found);
-
-        if (found && descend(s, node->literals[i].node, rest))
-            return true;
-    }
+    /* A '/' at the end is an empty last segment. */
+    if (!next_segment(s, &path, &rest, &segment))
+        return accept_end(s, node, path.n > 0);
+    i = literal_position(node, segment, &found);
+    if (found && descend(s, node->literals[i].node, rest))
+        return true;
+    if (s->is_loose && descend_loosely(s, node, found ? i : node->literal_count, segment, rest))
+        return true;
     if (node->name != NULL) {
         s->values[s->value_count++] = segment;
         if (descend(s, node->name, rest))
@@ -269,6 +354,22 @@ static void name_params(const struct search *s, struct route_match *out)
     }
 }
 
+/*
+ * Would a server that ignores case or drops ";parameters" look for this path under another rule?
+ * Ours is the exact reading; that the two differ is a doubt, and doubt is a refusal (P6, P10).
+ */
+static bool has_other_reading(const struct route_node *root, const struct search *exact,
+                              struct slice path)
+{
+    struct route_match other = {.route = NULL};
+    struct search s = {
+        .host = exact->host, .method = exact->method, .is_loose = true, .out = &other};
+
+    if (!root->has_capitals && !has_capital(path) && without_parameters(path).n == path.n)
+        return false;
+    return !descend(&s, root, path) || other.route != exact->out->route;
+}
+
 void route_node_match(const struct route_node *root, struct slice host, struct slice method,
                       struct slice path, struct route_match *out)
 {
@@ -280,6 +381,7 @@ void route_node_match(const struct route_node *root, struct slice host, struct s
         return;
     if (descend(&s, root, path)) {
         name_params(&s, out);
+        out->is_ambiguous = out->is_ambiguous || has_other_reading(root, &s, path);
     } else if (s.refused != NULL) {
         out->method_not_allowed = true;
         out->methods = s.refused->methods;

@@ -6,7 +6,8 @@
 
 /*
  * Routes as a tree of segments. Each node is reached by one path only, so a search visits no
- * node twice, however many {names} the patterns have. Within this room only.
+ * node twice, however many {names} the patterns have.
+ * Within this room only.
  */
 struct route_node *route_node_new(struct arena *arena);
 
@@ -16,6 +17,9 @@ void route_node_add(struct route_node *root, const struct pattern *pattern,
 
 /* Once after the last route: the Allow texts. */
 void route_node_finish(struct route_node *root, struct arena *arena);
+
+/* Do the two ask the same of who comes: credential, roles, scopes, address, certificate? */
+bool route_has_same_access(const struct route *a, const struct route *b);
 
 void route_node_match(const struct route_node *root, struct slice host, struct slice method,
                       struct slice path, struct route_match *out);

@@ -169,6 +169,35 @@ void policy_unref(struct policy *p)
     free(p);
 }
 
+static bool are_same_texts(const struct texts *a, const struct texts *b)
+{
+    bool same = a->count == b->count;
+
+    for (size_t i = 0; same && i < a->count; i++)
+        same = slice_eq(a->items[i], b->items[i]);
+    return same;
+}
+
+static bool are_same_addrs(const struct addrs *a, const struct addrs *b)
+{
+    bool same = a->count == b->count;
+
+    for (size_t i = 0; same && i < a->count; i++)
+        same =
+            a->items[i].bits == b->items[i].bits && addr_eq(&a->items[i].base, &b->items[i].base);
+    return same;
+}
+
+bool route_has_same_access(const struct route *a, const struct route *b)
+{
+    return a->auth == b->auth && are_same_texts(&a->conf->roles, &b->conf->roles) &&
+           are_same_texts(&a->conf->scopes, &b->conf->scopes) &&
+           are_same_texts(&a->conf->methods_auth, &b->conf->methods_auth) &&
+           are_same_texts(&a->conf->client_subject, &b->conf->client_subject) &&
+           are_same_addrs(&a->conf->allow, &b->conf->allow) &&
+           are_same_addrs(&a->conf->deny, &b->conf->deny);
+}
+
 void policy_match(const struct policy *p, struct slice host, struct slice method, struct slice path,
                   struct route_match *out)
 {

@@ -64,6 +64,7 @@ enum { ROUTE_PARAMS_MAX = 8 };
 struct route_match {
     const struct route *route; /* NULL: nothing matches */
     bool method_not_allowed;   /* the path matches a route, the method none */
+    bool is_ambiguous;         /* another reading of the path is under another rule: refuse */
     struct slice methods;      /* then: what it takes, "GET, HEAD, POST" */
     struct {
         struct slice name, value;
@@ -77,7 +78,10 @@ struct route_match {
  * with hosts before one without, then one naming the method before one for any. The
  * path alone decides, never the query (P2). HEAD goes where GET goes.
  * Literals are compared after decoding both sides and a '/' at the end decides nothing, so
- * no other spelling of a path reaches a weaker route. A route that does not take the method
+ * no other spelling of a path reaches a weaker route. Three things that servers disagree on make
+ * the match ambiguous when they decide which rule applies: the case of letters, ";parameters",
+ * and a '/' at the end where a route for the path itself and one for "**" below it differ in
+ * access. A route that does not take the method
  * is passed over for a less specific one that does.
  *
  * path  normalised (path_normalise); host  Host without port, any case
@@ -91,6 +95,16 @@ void policy_match(const struct policy *p, struct slice host, struct slice method
  */
 enum err policy_rewrite(const struct route_match *match, const struct path *path,
                         struct arena *arena, struct slice *target) MUST_USE;
+
+/*
+ * False when the client led the rewrite to a path that another rule guards, for the same
+ * upstream and with other access (P5): "/open/admin" must not become "/admin". A rewrite without
+ * names is the operator's own word and always allowed.
+ *
+ * target  of policy_rewrite
+ */
+bool policy_rewrite_is_allowed(const struct policy *p, const struct route_match *match,
+                               struct slice host, struct slice method, struct slice target);
 
 /* True when some route may need %2F kept; path_normalise is then asked twice. */
 bool policy_keeps_encoded_slash(const struct policy *p);

@@ -1,5 +1,5 @@
 #include "conf/pattern.h"
-#include "policy/policy.h"
+#include "policy/matcher.h"
 
 struct expansion {
     const struct route_match *match;
@@ -38,6 +38,28 @@ static bool is_normal(struct slice text, bool keeps_encoded_slash, struct arena 
 
     return path_normalise(text, keeps_encoded_slash, arena, &again) == ERR_OK &&
            again.query.p == NULL && slice_eq(again.text, text);
+}
+
+/* Whether the client had a say in the new path: it is made of what a name or "**" matched. */
+static bool is_led_by_client(const struct route_match *match)
+{
+    const struct conf_route *conf = match->route->conf;
+
+    return conf->rewrite.n > 0 ? slice_find(conf->rewrite, '{', 0) < conf->rewrite.n
+                               : conf->strip_prefix.n > 0;
+}
+
+bool policy_rewrite_is_allowed(const struct policy *p, const struct route_match *match,
+                               struct slice host, struct slice method, struct slice target)
+{
+    struct slice path = slice_cut(&target, '?');
+    struct route_match there;
+
+    if (!is_led_by_client(match))
+        return true;
+    policy_match(p, host, method, path, &there);
+    return there.route == NULL || there.route->upstream != match->route->upstream ||
+           route_has_same_access(there.route, match->route);
 }
 
 enum err policy_rewrite(const struct route_match *match, const struct path *path,

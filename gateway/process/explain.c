@@ -181,8 +181,10 @@ static bool ends_early(const struct policy *p, struct question *q, struct arena 
         conclude(out, 400, "no rule for this path keeps an encoded slash");
         return true;
     }
+    if (q->match.is_ambiguous)
+        conclude(out, 400, "some servers read this path under another rule");
     if (q->match.route != NULL)
-        return false;
+        return q->match.is_ambiguous;
     conclude(out, q->match.method_not_allowed ? 405 : 404,
              q->match.method_not_allowed ? "the path takes other methods" : "no rule matches");
     add_text(out, "allow", q->match.methods);
@@ -203,7 +205,8 @@ static json_t *explain(const struct policy *p, struct question *q, struct arena 
     conclude(out, status, verdict);
     json_object_set_new(out, "rule", describe_rule(q->match.route));
     add_text(out, "upstream", p->conf->upstreams[q->match.route->upstream].name);
-    if (policy_rewrite(&q->match, &q->path, arena, &target) == ERR_OK)
+    if (policy_rewrite(&q->match, &q->path, arena, &target) == ERR_OK &&
+        policy_rewrite_is_allowed(p, &q->match, receive_host(q->host, arena), q->method, target))
         add_text(out, "forwarded_target", target);
     else if (status == 200)
         conclude(out, 400, "the path cannot be rewritten safely");

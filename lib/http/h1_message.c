@@ -29,12 +29,32 @@ static enum h1_result check_single(struct seen *seen, enum header id, bool once)
     return (flags & HEADER_FLAG_FRAMING) != 0 ? H1_BAD : H1_DUPLICATE;
 }
 
+/* Elements of a list field, empty ones too. */
+static size_t list_elements(struct slice value)
+{
+    size_t n = 1;
+
+    for (size_t at = slice_find(value, ',', 0); at < value.n; at = slice_find(value, ',', at + 1))
+        n++;
+    return n;
+}
+
+/* Each name in Connection costs a walk over the fields: a head of commas must not cost a million.
+ */
+static bool is_connection_too_long(const struct field *f, size_t *names)
+{
+    if (f->id == HEADER_CONNECTION)
+        *names += list_elements(f->value);
+    return *names > H1_CONNECTION_NAMES_MAX;
+}
+
 enum h1_result h1_parse_fields(struct slice bytes, size_t at, const struct h1_limits *limits,
                                bool once, struct head *head)
 {
     struct seen seen = {{0}};
     struct slice name, value;
     enum h1_result r;
+    size_t connection_names = 0;
 
     while (at < bytes.n && bytes.p[at] != '\r') {
         if (!h1_field_line(bytes, &at, &name, &value))
@@ -44,6 +64,8 @@ enum h1_result h1_parse_fields(struct slice bytes, size_t at, const struct h1_li
         head_add(head, name, value);
         if ((r = check_single(&seen, head->fields[head->count - 1].id, once)) != H1_DONE)
             return r;
+        if (is_connection_too_long(&head->fields[head->count - 1], &connection_names))
+            return H1_TOO_LARGE;
     }
     return h1_has_crlf(bytes, at) && at + 2 == bytes.n ? H1_DONE : H1_BAD;
 }

@@ -9,7 +9,9 @@
  * The field lines from at up to the empty line that must end bytes exactly.
  * once  refuse a second occurrence of an ONCE field; the framing fields are
  *       refused twice anyway
+ * More than H1_CONNECTION_NAMES_MAX elements in Connection, over all its lines, is H1_TOO_LARGE.
  */
+enum { H1_CONNECTION_NAMES_MAX = 64 };
 enum h1_result h1_parse_fields(struct slice bytes, size_t at, const struct h1_limits *limits,
                                bool once, struct head *head);
 

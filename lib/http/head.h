@@ -54,7 +54,8 @@ bool head_has_token(const struct head *h, enum header id, struct slice token);
 /*
  * Deletes hop-by-hop fields and those that Connection names, then Connection
  * itself. A reserved, framing or credential name in Connection is not honoured
- * (incidents H4). RFC 9110 §7.6.1.
+ * (incidents H4). RFC 9110 §7.6.1. Walks the fields once for each name; the parser lets in
+ * few names (H1_CONNECTION_NAMES_MAX).
  */
 void head_strip_hop_by_hop(struct head *h);
 

@@ -45,11 +45,16 @@ static inline size_t slot_of(struct slice name, const unsigned char fold[256])
     return (h ^ (h >> 9)) & (SLOTS - 1);
 }
 
+static bool is_alnum(unsigned char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
 static void build(void)
 {
     for (int c = 0; c < 256; c++) {
         lower[c] = (unsigned char)ascii_lower((char)c);
-        folded[c] = c == '_' || c == '.' || c == ' ' ? '-' : lower[c];
+        folded[c] = is_alnum(lower[c]) ? lower[c] : '-';
     }
     for (unsigned id = 1; id < HEADER_COUNT; id++) {
         size_t at = slot_of(rows[id].name, lower);

@@ -25,8 +25,9 @@ enum header_flag {
 enum header header_find(struct slice name);
 
 /*
- * The row whose name equals this one after folding case, '_', '.' and ' ' to '-'
- * (D11, incidents H2 and H3). "X_User.ID" gives HEADER_X_USER_ID.
+ * The row whose name equals this one after folding case, and every byte that is no letter and
+ * no digit to '-' (D11, incidents H2 and H3): CGI makes one variable of all of them, some
+ * servers of '_', '.' and '-' alone. "X_User.ID" and "X!User!ID" give HEADER_X_USER_ID.
  */
 enum header header_find_folded(struct slice name);
 

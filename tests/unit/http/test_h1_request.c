@@ -402,6 +402,28 @@ static enum h1_result within(struct slice bytes, struct h1_limits limits)
     return h1_parse_request(bytes, &limits, &head, &request);
 }
 
+static enum h1_result with_connection_names(size_t first, size_t second)
+{
+    char text[512];
+    size_t n = (size_t)snprintf(text, sizeof(text), GET "Connection: ");
+
+    for (size_t i = 1; i < first; i++)
+        text[n++] = ',';
+    n += (size_t)snprintf(text + n, sizeof(text) - n, "x\r\nConnection: ");
+    for (size_t i = 1; i < second; i++)
+        text[n++] = ',';
+    n += (size_t)snprintf(text + n, sizeof(text) - n, "y\r\n\r\n");
+    return within(slice_of(text, n), (struct h1_limits){n, 9, 9});
+}
+
+static void h4_connection_names_few_fields(void **state)
+{
+    (void)state;
+    assert_int_equal(with_connection_names(60, 4), H1_DONE);
+    assert_int_equal(with_connection_names(1, 64), H1_TOO_LARGE);
+    assert_int_equal(with_connection_names(65, 1), H1_TOO_LARGE);
+}
+
 static void holds_to_its_limits(void **state)
 {
     struct slice bytes = SLICE("GET /12345678 HTTP/1.1\r\nHost: a\r\nB: c\r\n\r\n");
@@ -433,6 +455,7 @@ int main(void)
         cmocka_unit_test(knows_whether_the_connection_stays),
         cmocka_unit_test(knows_expectations),
         cmocka_unit_test(knows_only_a_websocket_upgrade),
+        cmocka_unit_test(h4_connection_names_few_fields),
         cmocka_unit_test(holds_to_its_limits),
     };
 

@@ -74,6 +74,23 @@ static void h3_dot_and_space_are_dashes_too(void **state)
     assert_true(header_is_reserved(SLICE("X.Authenticated-User")) == false);
 }
 
+static void h2_every_mark_is_a_dash(void **state)
+{
+    static const char marks[] = "!#$%&'*+.^_`|~ ";
+    char text[] = "X-User-Id";
+
+    (void)state;
+    for (size_t i = 0; marks[i] != '\0'; i++) {
+        text[1] = text[6] = marks[i];
+        assert_int_equal(header_find_folded(slice_str(text)), HEADER_X_USER_ID);
+        assert_true(header_is_reserved(slice_str(text)));
+        text[6] = '-';
+        assert_int_equal(header_find_folded(slice_str(text)), HEADER_X_USER_ID);
+    }
+    assert_int_equal(header_find_folded(SLICE("SCRIPT_NAME")), HEADER_SCRIPT_NAME);
+    assert_false(header_is_reserved(SLICE("XaUser-Id")));
+}
+
 static void h5_whole_families_are_reserved(void **state)
 {
     static const char *const reserved[] = {
@@ -113,6 +130,7 @@ int main(void)
         cmocka_unit_test(reads_no_byte_past_a_name),
         cmocka_unit_test(h2_underscore_is_a_dash),
         cmocka_unit_test(h3_dot_and_space_are_dashes_too),
+        cmocka_unit_test(h2_every_mark_is_a_dash),
         cmocka_unit_test(h5_whole_families_are_reserved),
     };
 

@@ -175,6 +175,75 @@ static void a_slash_at_the_end_does_not_reach_a_weaker_route(void **state)
     policy_unref(p);
 }
 
+static const char guarded[] =
+    HEAD_OF_FILE "routes:\n"
+                 "  - {path: \"/**\", name: all, upstream: a}\n"
+                 "  - {path: \"/admin/**\", name: admin, roles: [admin], upstream: a}\n"
+                 "  - {path: \"/files/{id}\", name: file, upstream: a}\n"
+                 "  - {path: /files, name: files, upstream: a}\n"
+                 "  - {path: /V2/Info, name: info, auth: public, upstream: a}\n"
+                 "  - {path: /docs, name: docs, auth: public, upstream: a}\n"
+                 "  - {path: \"/docs/**\", name: below, upstream: a}\n"
+                 "  - {path: /open, name: open, upstream: a}\n"
+                 "  - {path: \"/open/**\", name: opened, upstream: a}\n"
+                 "  - {path: /named/, name: named, auth: public, upstream: a}\n"
+                 "  - {path: \"/named/**\", name: unnamed, upstream: a}\n";
+
+static void assert_ambiguous(const struct policy *p, const char *path, bool expected)
+{
+    struct route_match m = match_of(p, "GET", path);
+
+    if (m.route == NULL || m.is_ambiguous != expected)
+        fail_msg("%s is %s ambiguous", path, expected ? "not" : "");
+}
+
+static void p6_case_that_would_change_the_rule_is_ambiguous(void **state)
+{
+    struct policy *p = policy_of(guarded);
+
+    (void)state;
+    assert_ambiguous(p, "/admin/x", false);
+    assert_ambiguous(p, "/Admin/x", true);
+    assert_ambiguous(p, "/ADMIN", true);
+    assert_ambiguous(p, "/admin/X", false);
+    assert_ambiguous(p, "/files/ABC", false);
+    assert_ambiguous(p, "/Files/ABC", true);
+    assert_ambiguous(p, "/V2/Info", false);
+    assert_ambiguous(p, "/v2/info", true);
+    assert_ambiguous(p, "/Other/thing%2F", false);
+    policy_unref(p);
+}
+
+static void p10_parameters_that_would_change_the_rule_are_ambiguous(void **state)
+{
+    struct policy *p = policy_of(guarded);
+
+    (void)state;
+    assert_ambiguous(p, "/admin;v=1/x", true);
+    assert_ambiguous(p, "/admin%3Bv=1/x", true);
+    assert_ambiguous(p, "/admin/x;v=1", false);
+    assert_ambiguous(p, "/;v=1/admin/x", true);
+    assert_ambiguous(p, "/;/;a/;/admin/x", true);
+    assert_ambiguous(p, "/files/a;v=1", false);
+    assert_ambiguous(p, "/files/;v=1", true);
+    assert_ambiguous(p, "/other;v=1/x", false);
+    policy_unref(p);
+}
+
+static void a_slash_between_two_rules_is_ambiguous(void **state)
+{
+    struct policy *p = policy_of(guarded);
+
+    (void)state;
+    assert_ambiguous(p, "/docs", false);
+    assert_ambiguous(p, "/docs/", true);
+    assert_ambiguous(p, "/docs/x/", false);
+    assert_ambiguous(p, "/open/", false);
+    assert_ambiguous(p, "/named/", false);
+    assert_ambiguous(p, "/", false);
+    policy_unref(p);
+}
+
 static void a_named_method_goes_before_any(void **state)
 {
     struct policy *p =
@@ -279,6 +348,42 @@ static void p5_a_rewrite_that_is_not_normal_is_refused(void **state)
     policy_unref(p);
 }
 
+static bool may_become(const struct policy *p, struct arena *arena, const char *target)
+{
+    struct path path;
+    struct route_match m;
+    struct slice out;
+
+    assert_int_equal(path_normalise(slice_str(target), false, arena, &path), ERR_OK);
+    policy_match(p, SLICE_NONE, SLICE("GET"), path.text, &m);
+    assert_int_equal(policy_rewrite(&m, &path, arena, &out), ERR_OK);
+    return policy_rewrite_is_allowed(p, &m, SLICE_NONE, SLICE("GET"), out);
+}
+
+static void p5_a_rewrite_leads_under_no_other_rule(void **state)
+{
+    struct policy *p = policy_of(
+        HEAD_OF_FILE
+        "routes:\n"
+        "  - {path: \"/open/**\", strip_prefix: /open, auth: public, upstream: a}\n"
+        "  - {path: \"/elsewhere/**\", strip_prefix: /elsewhere, auth: public, upstream: b}\n"
+        "  - {path: \"/by/{what}\", rewrite: \"/{what}/x\", auth: public, upstream: a}\n"
+        "  - {path: /alias, rewrite: /admin/health, auth: public, upstream: a}\n"
+        "  - {path: \"/admin/**\", roles: [admin], upstream: a}\n");
+    struct arena arena;
+
+    (void)state;
+    arena_init(&arena);
+    assert_true(may_become(p, &arena, "/open/x?to=/admin"));
+    assert_false(may_become(p, &arena, "/open/admin/x?y"));
+    assert_false(may_become(p, &arena, "/by/admin"));
+    assert_true(may_become(p, &arena, "/by/others"));
+    assert_true(may_become(p, &arena, "/elsewhere/admin/x"));
+    assert_true(may_become(p, &arena, "/alias"));
+    arena_fini(&arena);
+    policy_unref(p);
+}
+
 static void knows_whether_encoded_slashes_are_kept(void **state)
 {
     struct policy *p = policy_of(HEAD_OF_FILE "routes: [{path: /a, upstream: a}]\n");
@@ -313,10 +418,14 @@ int main(void)
         cmocka_unit_test(p15_a_path_without_a_route_matches_nothing),
         cmocka_unit_test(p6_letters_count_whether_escaped_or_not),
         cmocka_unit_test(a_slash_at_the_end_does_not_reach_a_weaker_route),
+        cmocka_unit_test(p6_case_that_would_change_the_rule_is_ambiguous),
+        cmocka_unit_test(p10_parameters_that_would_change_the_rule_are_ambiguous),
+        cmocka_unit_test(a_slash_between_two_rules_is_ambiguous),
         cmocka_unit_test(a_named_method_goes_before_any),
         cmocka_unit_test(a_host_of_its_own_goes_before_any_host),
         cmocka_unit_test(rewrites_and_strips),
         cmocka_unit_test(p5_a_rewrite_that_is_not_normal_is_refused),
+        cmocka_unit_test(p5_a_rewrite_leads_under_no_other_rule),
         cmocka_unit_test(knows_whether_encoded_slashes_are_kept),
         cmocka_unit_test(generations_grow),
     };
