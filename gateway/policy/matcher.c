@@ -23,11 +23,14 @@ struct route_node {
     struct route_node *name; /* {name}; NULL: none */
     struct terminal end, rest;
     bool has_capitals; /* of the root: some literal has a capital letter */
+    bool has_slashes;  /* of the root: some pattern ends with '/' */
 };
 
 struct search {
     struct slice host, method;
-    bool is_loose; /* reads segments as a server would that is less exact than we are */
+    /* Reads as servers do that are less exact than we are, or more: */
+    bool is_loose;      /* without case and ";parameters" */
+    bool slashes_count; /* "/a/" is not "/a" */
     struct slice values[PATTERN_NAMES_MAX];
     size_t value_count;
     const struct terminal *refused; /* the most specific one that takes other methods */
@@ -145,6 +148,8 @@ void route_node_add(struct route_node *root, const struct pattern *pattern,
         else
             node = node->name = route_node_new(arena);
     }
+    if (slice_ends(route->pattern, SLICE("/")))
+        root->has_slashes = true;
     t = pattern->has_rest ? &node->rest : &node->end;
     t->routes = room_for_one(arena, t->routes, t->count, sizeof(struct route *));
     t->routes[t->count++] = route;
@@ -250,22 +255,15 @@ static bool accept(struct search *s, const struct terminal *t, struct slice rest
     return true;
 }
 
-/*
- * The path ends here, maybe with a '/' that the pattern does not have. Some servers read "/a/"
- * as "/a", some as what is below it: where two rules of different access cover the two, neither
- * is taken for the other.
- */
-static bool accept_end(struct search *s, const struct route_node *node, bool extra_slash)
+/* The path ends at node. Whether with a '/' decides nothing, unless slashes count. */
+static bool accept_end(struct search *s, const struct route_node *node, bool has_slash)
 {
-    const struct route *below;
+    struct slice none = SLICE("");
 
-    if (!accept(s, &node->end, SLICE("")))
-        return accept(s, &node->rest, SLICE(""));
-    if (extra_slash && !slice_ends(s->out->route->pattern, SLICE("/"))) {
-        below = choose(s, &node->rest);
-        s->out->is_ambiguous = below != NULL && !route_has_same_access(below, s->out->route);
-    }
-    return true;
+    if (accept(s, &node->end, none) &&
+        (!s->slashes_count || slice_ends(s->out->route->pattern, SLICE("/")) == has_slash))
+        return true;
+    return accept(s, &node->rest, none);
 }
 
 static bool descend(struct search *s, const struct route_node *node, struct slice path);
@@ -358,7 +356,7 @@ static void name_params(const struct search *s, struct route_match *out)
  * Would a server that ignores case or drops ";parameters" look for this path under another rule?
  * Ours is the exact reading; that the two differ is a doubt, and doubt is a refusal (P6, P10).
  */
-static bool has_other_reading(const struct route_node *root, const struct search *exact,
+static bool has_loose_reading(const struct route_node *root, const struct search *exact,
                               struct slice path)
 {
     struct route_match other = {.route = NULL};
@@ -368,6 +366,22 @@ static bool has_other_reading(const struct route_node *root, const struct search
     if (!root->has_capitals && !has_capital(path) && without_parameters(path).n == path.n)
         return false;
     return !descend(&s, root, path) || other.route != exact->out->route;
+}
+
+/*
+ * To some servers "/a/" is "/a", to some it is another thing, under the rule that the patterns
+ * have for it letter by letter. Our rule must do for both.
+ */
+static bool is_weak_by_slash(const struct route_node *root, const struct search *exact,
+                             struct slice path)
+{
+    struct route_match other = {.route = NULL};
+    struct search s = {
+        .host = exact->host, .method = exact->method, .slashes_count = true, .out = &other};
+
+    if (!root->has_slashes && !slice_ends(path, SLICE("/")))
+        return false;
+    return descend(&s, root, path) && !route_demands(exact->out->route, other.route);
 }
 
 void route_node_match(const struct route_node *root, struct slice host, struct slice method,
@@ -381,7 +395,7 @@ void route_node_match(const struct route_node *root, struct slice host, struct s
         return;
     if (descend(&s, root, path)) {
         name_params(&s, out);
-        out->is_ambiguous = out->is_ambiguous || has_other_reading(root, &s, path);
+        out->is_ambiguous = has_loose_reading(root, &s, path) || is_weak_by_slash(root, &s, path);
     } else if (s.refused != NULL) {
         out->method_not_allowed = true;
         out->methods = s.refused->methods;

@@ -18,8 +18,8 @@ void route_node_add(struct route_node *root, const struct pattern *pattern,
 /* Once after the last route: the Allow texts. */
 void route_node_finish(struct route_node *root, struct arena *arena);
 
-/* Do the two ask the same of who comes: credential, roles, scopes, address, certificate? */
-bool route_has_same_access(const struct route *a, const struct route *b);
+/* Does a ask all that b asks of who comes: credential, roles, scopes, address, certificate? */
+bool route_demands(const struct route *a, const struct route *b);
 
 void route_node_match(const struct route_node *root, struct slice host, struct slice method,
                       struct slice path, struct route_match *out);

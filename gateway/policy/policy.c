@@ -169,33 +169,40 @@ void policy_unref(struct policy *p)
     free(p);
 }
 
-static bool are_same_texts(const struct texts *a, const struct texts *b)
+/* Nothing is asked by b, or just what a asks. */
+static bool texts_cover(const struct texts *a, const struct texts *b)
 {
     bool same = a->count == b->count;
 
     for (size_t i = 0; same && i < a->count; i++)
         same = slice_eq(a->items[i], b->items[i]);
-    return same;
+    return same || b->count == 0;
 }
 
-static bool are_same_addrs(const struct addrs *a, const struct addrs *b)
+static bool addrs_cover(const struct addrs *a, const struct addrs *b)
 {
     bool same = a->count == b->count;
 
     for (size_t i = 0; same && i < a->count; i++)
         same =
             a->items[i].bits == b->items[i].bits && addr_eq(&a->items[i].base, &b->items[i].base);
-    return same;
+    return same || b->count == 0;
 }
 
-bool route_has_same_access(const struct route *a, const struct route *b)
+static int auth_rank(enum word auth)
 {
-    return a->auth == b->auth && are_same_texts(&a->conf->roles, &b->conf->roles) &&
-           are_same_texts(&a->conf->scopes, &b->conf->scopes) &&
-           are_same_texts(&a->conf->methods_auth, &b->conf->methods_auth) &&
-           are_same_texts(&a->conf->client_subject, &b->conf->client_subject) &&
-           are_same_addrs(&a->conf->allow, &b->conf->allow) &&
-           are_same_addrs(&a->conf->deny, &b->conf->deny);
+    return auth == CONF_route_auth_PUBLIC ? 0 : auth == CONF_route_auth_OPTIONAL ? 1 : 2;
+}
+
+bool route_demands(const struct route *a, const struct route *b)
+{
+    return auth_rank(a->auth) >= auth_rank(b->auth) &&
+           texts_cover(&a->conf->roles, &b->conf->roles) &&
+           texts_cover(&a->conf->scopes, &b->conf->scopes) &&
+           texts_cover(&a->conf->methods_auth, &b->conf->methods_auth) &&
+           texts_cover(&a->conf->client_subject, &b->conf->client_subject) &&
+           addrs_cover(&a->conf->allow, &b->conf->allow) &&
+           addrs_cover(&a->conf->deny, &b->conf->deny);
 }
 
 void policy_match(const struct policy *p, struct slice host, struct slice method, struct slice path,

@@ -79,9 +79,8 @@ struct route_match {
  * path alone decides, never the query (P2). HEAD goes where GET goes.
  * Literals are compared after decoding both sides and a '/' at the end decides nothing, so
  * no other spelling of a path reaches a weaker route. Three things that servers disagree on make
- * the match ambiguous when they decide which rule applies: the case of letters, ";parameters",
- * and a '/' at the end where a route for the path itself and one for "**" below it differ in
- * access. A route that does not take the method
+ * the match ambiguous: the case of letters and ";parameters" when they decide which rule applies,
+ * a '/' at the end when it hides a rule that asks for more. A route that does not take the method
  * is passed over for a less specific one that does.
  *
  * path  normalised (path_normalise); host  Host without port, any case
@@ -97,9 +96,9 @@ enum err policy_rewrite(const struct route_match *match, const struct path *path
                         struct arena *arena, struct slice *target) MUST_USE;
 
 /*
- * False when the client led the rewrite to a path that another rule guards, for the same
- * upstream and with other access (P5): "/open/admin" must not become "/admin". A rewrite without
- * names is the operator's own word and always allowed.
+ * False when the client led the rewrite to a path whose own rule, for the same upstream, asks
+ * for more than the one that applied (P5): "/open/admin" must not become "/admin". A rewrite
+ * without names is the operator's own word and always allowed.
  *
  * target  of policy_rewrite
  */

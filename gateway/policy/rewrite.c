@@ -59,7 +59,7 @@ bool policy_rewrite_is_allowed(const struct policy *p, const struct route_match 
         return true;
     policy_match(p, host, method, path, &there);
     return there.route == NULL || there.route->upstream != match->route->upstream ||
-           route_has_same_access(there.route, match->route);
+           (route_demands(match->route, there.route) && !there.is_ambiguous);
 }
 
 enum err policy_rewrite(const struct route_match *match, const struct path *path,

@@ -141,7 +141,7 @@ def test_identity(request, case):
             out, seen = r.check(case.bytes(on, r.credentials[kind]), e, case.answer)
             for m in seen:
                 judge(r, m, on, kind, case.expect)
-            assert not [n for a in out.answers for n, _ in a.fields if re.sub("[^a-z]", "-", n.lower()).startswith("x-user-")]
+            assert not [n for a in out.answers + out.interim for n, _ in a.fields if re.sub("[^a-z]", "-", n.lower()).startswith("x-user-")]
         except AssertionError as error:
             raise AssertionError(f"on /{on} with {kind}: {error}") from None
 

@@ -187,7 +187,9 @@ static const char guarded[] =
                  "  - {path: /open, name: open, upstream: a}\n"
                  "  - {path: \"/open/**\", name: opened, upstream: a}\n"
                  "  - {path: /named/, name: named, auth: public, upstream: a}\n"
-                 "  - {path: \"/named/**\", name: unnamed, upstream: a}\n";
+                 "  - {path: \"/named/**\", name: unnamed, upstream: a}\n"
+                 "  - {path: /below/it, name: it, auth: public, upstream: a}\n"
+                 "  - {path: /strict, name: strict, scopes: [write], upstream: a}\n";
 
 static void assert_ambiguous(const struct policy *p, const char *path, bool expected)
 {
@@ -230,7 +232,7 @@ static void p10_parameters_that_would_change_the_rule_are_ambiguous(void **state
     policy_unref(p);
 }
 
-static void a_slash_between_two_rules_is_ambiguous(void **state)
+static void a_slash_that_hides_a_stronger_rule_is_ambiguous(void **state)
 {
     struct policy *p = policy_of(guarded);
 
@@ -240,6 +242,10 @@ static void a_slash_between_two_rules_is_ambiguous(void **state)
     assert_ambiguous(p, "/docs/x/", false);
     assert_ambiguous(p, "/open/", false);
     assert_ambiguous(p, "/named/", false);
+    assert_ambiguous(p, "/named", true);
+    assert_ambiguous(p, "/below/it", false);
+    assert_ambiguous(p, "/below/it/", true);
+    assert_ambiguous(p, "/strict/", false);
     assert_ambiguous(p, "/", false);
     policy_unref(p);
 }
@@ -420,7 +426,7 @@ int main(void)
         cmocka_unit_test(a_slash_at_the_end_does_not_reach_a_weaker_route),
         cmocka_unit_test(p6_case_that_would_change_the_rule_is_ambiguous),
         cmocka_unit_test(p10_parameters_that_would_change_the_rule_are_ambiguous),
-        cmocka_unit_test(a_slash_between_two_rules_is_ambiguous),
+        cmocka_unit_test(a_slash_that_hides_a_stronger_rule_is_ambiguous),
         cmocka_unit_test(a_named_method_goes_before_any),
         cmocka_unit_test(a_host_of_its_own_goes_before_any_host),
         cmocka_unit_test(rewrites_and_strips),
