@@ -65,32 +65,52 @@ static size_t utf8_length(struct slice s, size_t at)
     return n;
 }
 
+/* The character of a sequence of two or three bytes. */
+static unsigned short_character(struct slice s, size_t at, size_t n)
+{
+    unsigned a = (unsigned char)s.p[at], b = (unsigned char)s.p[at + 1] & 0x3f;
+
+    return n == 2 ? (a & 0x1f) << 6 | b
+                  : (a & 0xf) << 12 | b << 6 | ((unsigned char)s.p[at + 2] & 0x3f);
+}
+
+/*
+ * What is escaped though JSON does not ask for it: readers of lines and terminals take the
+ * controls of Latin-1 and Unicode's separators for ends of lines, or worse (incidents H13).
+ */
+static bool is_control(unsigned c)
+{
+    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029;
+}
+
+static void add_escape(struct buf *b, unsigned c)
+{
+    if (c == '"' || c == '\\')
+        buf_printf(b, "\\%c", (char)c);
+    else
+        buf_printf(b, "\\u%04x", c);
+}
+
 void json_add_string(struct buf *b, struct slice s)
 {
-    static const char hex[] = "0123456789abcdef";
     size_t plain = 0, i = 0;
 
     buf_add_char(b, '"');
     while (i < s.n) {
-        unsigned char c = (unsigned char)s.p[i];
-        size_t n = c < 0x80 ? 1 : utf8_length(s, i);
+        size_t n = utf8_length(s, i);
+        unsigned c = n == 0   ? 0xfffd
+                     : n == 1 ? (unsigned char)s.p[i]
+                     : n < 4  ? short_character(s, i, n)
+                              : 0x10000;
 
-        if (n > 1 || (n == 1 && c >= 0x20 && c != '"' && c != '\\' && c != 0x7f)) {
+        if (n > 0 && !is_control(c) && c != '"' && c != '\\') {
             i += n;
             continue;
         }
         buf_add(b, slice_of(s.p + plain, i - plain));
-        if (n == 0) {
-            buf_add(b, SLICE("\\ufffd"));
-        } else if (c == '"' || c == '\\') {
-            buf_add_char(b, '\\');
-            buf_add_char(b, (char)c);
-        } else {
-            char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
-
-            buf_add(b, slice_of(escape, sizeof(escape)));
-        }
-        plain = ++i;
+        add_escape(b, c);
+        i += n > 0 ? n : 1;
+        plain = i;
     }
     buf_add(b, slice_from(s, plain));
     buf_add_char(b, '"');

@@ -18,7 +18,10 @@ enum { JSON_DEPTH_MAX = 64 };
  */
 enum err json_read(struct slice text, size_t max_bytes, json_t **out) MUST_USE;
 
-/* Adds s as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. */
+/*
+ * Adds s as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD, and every
+ * control and line separator of Unicode is escaped, so that a line of a log is one to any reader.
+ */
 void json_add_string(struct buf *b, struct slice s);
 
 /* A member's text, or SLICE_NONE when it is absent or no string. Lives as long as object. */

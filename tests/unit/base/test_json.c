@@ -89,6 +89,8 @@ static void strings_are_escaped(void **state)
           "a\xc3",
           3},
          "\"\\ufffda\\ufffd\""},
+        {{"a\xc2\x85\xc2\x9b\xc2\xa0", 7}, "\"a\\u0085\\u009b\xc2\xa0\""},
+        {{"\xe2\x80\xa8\xe2\x80\xa9\xe2\x80\xaa", 9}, "\"\\u2028\\u2029\xe2\x80\xaa\""},
         {{"\xc0\xaf", 2}, "\"\\ufffd\\ufffd\""},
         {{"\xed\xa0\x80", 3}, "\"\\ufffd\\ufffd\\ufffd\""},
     };
