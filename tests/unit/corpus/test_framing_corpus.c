@@ -220,6 +220,7 @@ static unsigned status_of(enum h1_result verdict)
 {
     switch (verdict) {
     case H1_BAD:
+    case H1_DUPLICATE:
         return 400;
     case H1_VERSION:
         return 505;
