@@ -103,7 +103,9 @@ static enum err plain_write(struct stream *s, const struct slice *pieces, size_t
     if (total == 0)
         return ERR_OK;
     do
-        n = sendmsg(s->fd, &message, MSG_NOSIGNAL);
+        n = message.msg_iovlen == 1 /* cheaper */
+                ? send(s->fd, iov[0].iov_base, total, MSG_NOSIGNAL)
+                : sendmsg(s->fd, &message, MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return errno == EAGAIN ? ERR_AGAIN : ERR_SYSTEM;
