@@ -16,7 +16,8 @@ def status(gw, token, method="GET", path="/x"):
 
 
 def until(gw, token, wanted, seconds=5):
-    wait_until(lambda: status(gw, token) == wanted, seconds, f"status {wanted}")
+    """On every worker: each connection may meet another one, and what that one remembers."""
+    wait_until(lambda: all(status(gw, token) == wanted for _ in range(10)), seconds, f"status {wanted}")
 
 
 def claims_of(token):
@@ -74,7 +75,7 @@ def test_revoking_one_token_leaves_the_others(gw, opaque):
 
 def test_k12_token_made_before_a_role_change_ends(gw):
     token = gw.token("alice")
-    assert status(gw, token) == 200
+    until(gw, token, 200)
     gw.ctl("user", "set-role", "alice", "user", "admin")
     until(gw, token, 401, 2)
     assert status(gw, gw.token("alice"), path="/admin") == 200
@@ -82,7 +83,7 @@ def test_k12_token_made_before_a_role_change_ends(gw):
 
 def test_reload_with_another_audience_ends_remembered_tokens(gw, upstream):
     token = gw.token("alice")
-    assert status(gw, token) == 200
+    until(gw, token, 200)
     gw.write("auth: {jwt: {audience: [elsewhere]}}\n" + routes(upstream))
     assert gw.reload()[0]
     until(gw, token, 401)
@@ -91,7 +92,7 @@ def test_reload_with_another_audience_ends_remembered_tokens(gw, upstream):
 
 def test_reload_with_another_issuer_name_ends_remembered_tokens(gw, upstream):
     token = gw.token("alice")
-    assert status(gw, token) == 200
+    until(gw, token, 200)
     gw.write("auth: {jwt: {issuer: https://new.example.com}}\n" + routes(upstream))
     assert gw.reload()[0]
     until(gw, token, 401)
