@@ -23,3 +23,7 @@ def test_cases_named_by_the_security_page_exist():
     ids = {i for p in TESTS.glob("corpus/framing/*/*.yaml") for i in re.findall(r"^id: (\w+)$", p.read_text(), re.M)}
     rows = re.findall(r"`corpus/framing/([A-Z]\d+)`", PAGE)
     assert rows and set(rows) <= ids
+    for corpus in "identity", "paths":
+        ids = {i for p in TESTS.glob(f"corpus/{corpus}/*.yaml") for i in re.findall(r"^id: (\w+)$", p.read_text(), re.M)}
+        rows = re.findall(rf"`corpus/{corpus}/([A-Z]\d+)`", PAGE)
+        assert rows and set(rows) <= ids, set(rows) - ids
