@@ -1,11 +1,11 @@
-"""Somebody else's identity provider: its keys, its tokens, and the server of its JWKS document."""
+"""Somebody else's identity provider: its keys, its tokens, the server of its JWKS document, and how a gateway takes them."""
 import http.server
 import json
 import threading
 import time
 
 import jwt
-from conftest import PATIENCE
+from conftest import PATIENCE, wait_until
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
@@ -189,3 +189,42 @@ def give_half(server, handler):
 def give_nothing(server, handler):
     """Silence until the test ends."""
     server.released.wait(120 * PATIENCE)
+
+
+# ------- asking a gateway -------
+
+def bearer(token):
+    return {"Authorization": f"Bearer {token}"}
+
+
+def status(gw, token, method="GET"):
+    return gw.request(method, "/x", bearer(token)).status
+
+
+def seen(gw, token):
+    """What the upstream was told: header names in lower case."""
+    answer = gw.request("GET", "/x", bearer(token))
+    assert answer.status == 200, (answer.status, answer.body)
+    return {k.lower(): v for k, v in answer.json()["headers"]}
+
+
+def until(gw, token, wanted, seconds=10):
+    """On every worker: each connection may meet another one, and what that one remembers."""
+    wait_until(lambda: all(status(gw, token) == wanted for _ in range(10)), seconds, f"status {wanted}")
+
+
+def auth(*issuers):
+    """JSON is YAML too, and quotes for itself."""
+    return f"auth: {{issuers: {json.dumps(issuers)}}}\n"
+
+
+def reason(gw):
+    """Why the last request was refused, by the audit log."""
+    lines = [line for line in gw.audit_lines() if line["event"] == "auth.refused"]
+    return lines[-1]["detail"]
+
+
+def key_file(folder, name, text):
+    path = folder / name
+    path.write_text(text)
+    return str(path)
