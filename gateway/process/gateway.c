@@ -156,6 +156,8 @@ static void on_reload_signal(evutil_socket_t number, short what, void *arg)
 
     (void)number;
     (void)what;
+    if (g->is_draining) /* nobody is left to take a new configuration */
+        return;
     worker_enter(g->control);
     buf_init(&why);
     notify_service("RELOADING=1");
@@ -196,15 +198,34 @@ static void on_housekeeping(evutil_socket_t fd, short what, void *arg)
     note_certificate_expiry(g);
 }
 
+/* What a signal does once its event is gone: who asks twice for the end gets the same end. */
+static void outlive(int number)
+{
+    (void)number;
+}
+
+/* Blocked for the change of hands, so that none falls between the two handlers and is lost. */
+static void watch_signal(struct gateway *g, size_t i, int number, event_callback_fn on_signal)
+{
+    const struct sigaction after = {.sa_handler = outlive, .sa_flags = SA_RESTART};
+    sigset_t one, before;
+
+    sigemptyset(&one);
+    sigaddset(&one, number);
+    pthread_sigmask(SIG_BLOCK, &one, &before);
+    CHECK(sigaction(number, &after, NULL) == 0);
+    g->signals[i] = evsignal_new(g->control->base, number, on_signal, g);
+    event_add(g->signals[i], NULL); /* libevent gives back what was there before */
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 static void watch_signals(struct gateway *g)
 {
     static const struct timeval every = {HOUSEKEEPING_S, 0};
 
-    g->signals[0] = evsignal_new(g->control->base, SIGTERM, on_stop_signal, g);
-    g->signals[1] = evsignal_new(g->control->base, SIGINT, on_stop_signal, g);
-    g->signals[2] = evsignal_new(g->control->base, SIGHUP, on_reload_signal, g);
-    for (size_t i = 0; i < 3; i++)
-        event_add(g->signals[i], NULL);
+    watch_signal(g, 0, SIGTERM, on_stop_signal);
+    watch_signal(g, 1, SIGINT, on_stop_signal);
+    watch_signal(g, 2, SIGHUP, on_reload_signal);
     g->housekeeping = event_new(g->control->base, -1, EV_PERSIST, on_housekeeping, g);
     event_add(g->housekeeping, &every);
     event_active(g->housekeeping, 0, 0);

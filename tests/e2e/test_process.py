@@ -65,6 +65,19 @@ def test_drain_finishes_what_is_in_flight(make_gateway, make_upstream):
     assert got == [b"finished"] and time.monotonic() - began < 5 * PATIENCE
 
 
+@pytest.mark.parametrize("again", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_signals_while_it_closes_change_nothing_about_its_end(make_gateway, upstream, again):
+    gw = make_gateway(routes(upstream, PUBLIC))
+    child = gw.process.child
+    child.send_signal(signal.SIGTERM)
+    end = time.monotonic() + 15 * PATIENCE
+    while child.poll() is None and time.monotonic() < end:
+        child.send_signal(again)
+        time.sleep(0.0005)
+    assert gw.stop() == 0
+    assert [line["event"] for line in gw.audit_lines()][-1] == "process.stopped"
+
+
 def test_configuration_mistakes_stop_the_start(tmp_path):
     path = tmp_path / "bad.yaml"
     path.write_text("server: {wrokers: 2}\nlisten:\n  - {address: '127.0.0.1:1', tls: {certificate: a}}\n"
