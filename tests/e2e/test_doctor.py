@@ -118,6 +118,19 @@ def test_what_the_redis_account_lacks_is_found_and_the_fix_mends_it(make_gateway
         wait_until(lambda: findings(gw) == {}, what=f"health after {fix}")
 
 
+@pytest.mark.parametrize("taken", ["-eval", "-client|tracking"])
+def test_the_proposed_redis_account_is_the_documented_one_and_no_wider(make_gateway, upstream, redis, taken):
+    own = Own(make_gateway, upstream, redis, documented_rules())
+    gw = own.start()
+    documented = redis.cli("acl", "getuser", "postern")
+    redis.cli("acl", "setuser", "postern", "allkeys", "allchannels", "+@all", taken)
+    (fix,) = findings(gw).values()
+    words = shlex.split(fix, comments=True)
+    assert words == ["redis-cli", "acl", "setuser", "postern", "on", *documented_rules()]
+    redis.cli(*words[1:])
+    assert redis.cli("acl", "getuser", "postern") == documented
+
+
 def test_a_wrong_password_and_an_evicting_redis_are_found(make_gateway, upstream, redis):
     gw = make_gateway(f"redis: {{url: '{redis.url}'}}\n" + routes(upstream))
     redis.cli("config", "set", "maxmemory-policy", "allkeys-lru")

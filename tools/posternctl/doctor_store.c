@@ -35,6 +35,17 @@ static struct slice user_of(const struct ctl *c)
     return c->conf->redis.username.n > 0 ? c->conf->redis.username : SLICE("default");
 }
 
+/* The account of docs/redis.md, word for word: it takes away what is more, too. */
+static const char *account_fix(const struct ctl *c, struct arena *a, const char *hint)
+{
+    return arena_printf(a,
+                        "redis-cli acl setuser %.*s on resetkeys '~%.*s*' resetchannels "
+                        "'&__redis__:invalidate' -@all +@read +@write -@dangerous +eval +evalsha "
+                        "+time +ping +select +subscribe '+client|id' '+client|tracking'   # %s",
+                        SLICE_FMT(user_of(c)), SLICE_FMT(c->conf->redis.prefix), hint)
+        .p;
+}
+
 /* What the gateway needs, tried on a key that is not there. */
 static void look_at_acl(struct ctl *c, struct findings *f)
 {
@@ -52,14 +63,8 @@ static void look_at_acl(struct ctl *c, struct findings *f)
                                      SLICE("1"), key)) &&
             is_accepted(redis, WORDS(SLICE("TIME"))) &&
             is_accepted(redis, WORDS(SLICE("CLIENT"), SLICE("ID")));
-    finding_add(
-        f, is_ok, "the Redis user may do what postern needs",
-        arena_printf(&arena,
-                     "redis-cli acl setuser %.*s on '~%.*s*' '&__redis__:invalidate' -@all +@read "
-                     "+@write -@dangerous +eval +evalsha +time +ping +select +subscribe "
-                     "'+client|id' '+client|tracking'   # see docs/redis.md",
-                     SLICE_FMT(user_of(c)), SLICE_FMT(c->conf->redis.prefix))
-            .p);
+    finding_add(f, is_ok, "the Redis user may do what postern needs",
+                account_fix(c, &arena, "see docs/redis.md"));
     arena_fini(&arena);
 }
 
@@ -108,13 +113,8 @@ static void look_at_tracking(struct ctl *c, struct findings *f)
             notice_arrives(listener, tracker,
                            arena_printf(&arena, "%.*sdoctor:", SLICE_FMT(c->conf->redis.prefix)),
                            &arena);
-    finding_add(
-        f, is_ok, "client tracking brings notices of changes (revocation at once)",
-        arena_printf(&arena,
-                     "redis-cli acl setuser %.*s '+client|id' '+client|tracking' +subscribe "
-                     "'&__redis__:invalidate'   # Redis 6 or newer, no proxy between",
-                     SLICE_FMT(user_of(c)))
-            .p);
+    finding_add(f, is_ok, "client tracking brings notices of changes (revocation at once)",
+                account_fix(c, &arena, "Redis 6 or newer, no proxy between"));
     redis_client_free(listener);
     redis_client_free(tracker);
     arena_fini(&arena);
