@@ -108,7 +108,8 @@ enum outcome ctl_duration(struct ctl *c, enum flag f, int64_t standard_s, int64_
 }
 
 /* One line to stderr; what others wrote cannot command the terminal. */
-static void put_line(const char *prefix, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void put_line(const char *prefix, const char *format,
+                                                           va_list args)
 {
     char *text;
 

@@ -104,4 +104,5 @@ void surroundings_check(const struct conf *conf, struct complaints *c)
     look_at_issuers(&l);
     look_at_upstreams(&l);
     (void)look_at_file(&l, &conf->redis.ca, (struct place){0});
+    look_at_pair(&l, &conf->redis.certificate, &conf->redis.key, (struct place){0});
 }
