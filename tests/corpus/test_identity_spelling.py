@@ -148,3 +148,13 @@ def test_identity(request, case):
 
 def test_there_are_enough_cases():
     assert sum(len(c.values[0].matrix) for c in CASES) > 1000
+
+
+def test_h2_underscores_travel_where_they_are_wanted(tmp_path_factory):
+    """Names of the client's own; ours are folded all the same."""
+    with rig(tmp_path_factory, CONF, server="  underscores: true\n") as r:
+        _, seen = r.check(b"POST /public HTTP/1.1\r\nHost: gw.test\r\nX_Custom: a\r\nX_User_Id: mallory\r\nSCRIPT_NAME: mallory\r\n"
+                          b"Transfer-Encoding: chunked\r\n\r\n0\r\nX_Late: b\r\nX_User_Name: mallory\r\n\r\n",
+                          {"status": 200, "closes": False, "forwarded": 1})
+        assert seen[0].values("x_custom") == ["a"] and seen[0].trailers == [("X_Late", "b")]
+        assert b"mallory" not in seen[0].raw
