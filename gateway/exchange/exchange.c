@@ -188,14 +188,44 @@ void exchange_on_request(struct exchange *x, const struct message *m)
     run_phases(x);
 }
 
+/* The codec ends at the field that it refuses: the last one of the head. */
+static bool is_second_credential(const struct exchange *x, enum problem p)
+{
+    const struct head *head = &x->request_head;
+
+    return p == PROBLEM_HEADER_DUPLICATE && head->count > 0 &&
+           (header_flags(head->fields[head->count - 1].id) & HEADER_FLAG_CREDENTIAL) != 0;
+}
+
+/* A refusal of authentication, though no phase saw it (G29). */
+static void note_second_credential(struct exchange *x)
+{
+    char ip[ADDR_TEXT_MAX + 1];
+
+    count(x->worker->counters, METRIC_AUTH_REFUSED, 1);
+    audit(&(struct audit_entry){.event = AUDIT_CREDENTIAL_AMBIGUOUS,
+                                .outcome = "refused",
+                                .request_id = x->request_id,
+                                .ip = addr_write(&x->client_addr, ip),
+                                .detail = slice_str(x->reason)});
+}
+
 void exchange_on_malformed(struct exchange *x, enum problem p)
 {
+    const bool is_late = p == PROBLEM_REQUEST_TIMEOUT;
+
+    if (!is_late)
+        count(x->worker->counters, METRIC_MALFORMED, 1);
     if (x->response_started) {
-        exchange_end(x, END_CLIENT_MALFORMED);
+        exchange_end(x, is_late ? END_CLIENT_TIMEOUT : END_CLIENT_MALFORMED);
         return;
     }
-    count(x->worker->counters, METRIC_MALFORMED, 1);
-    (void)reply_problem(x, p, "malformed", SLICE_NONE);
+    if (is_second_credential(x, p)) {
+        (void)reply_problem(x, p, "credential_ambiguous", SLICE_NONE);
+        note_second_credential(x); /* with the id that the answer got */
+        return;
+    }
+    (void)reply_problem(x, p, is_late ? "late" : "malformed", SLICE_NONE);
 }
 
 static bool is_too_large(const struct exchange *x)

@@ -13,7 +13,7 @@
 
 enum { FLUSH_BYTES = 32 * 1024, HELD_BYTES_MAX = 1024 * 1024 };
 /* Of what a client chooses, so that a line stays below PIPE_BUF. */
-enum { PATH_BYTES_MAX = 1024, TEXT_BYTES_MAX = 256 };
+enum { METHOD_BYTES_MAX = 32, PATH_BYTES_MAX = 1024, TEXT_BYTES_MAX = 256 };
 
 struct access_log {
     int fd;
@@ -91,7 +91,7 @@ static void add_who(struct buf *b, const struct access_entry *e)
     add_text(b, ",\"auth\":", e->auth_method);
     add_text(b, ",\"ip\":", e->client_ip);
     add_text(b, ",\"tls\":", e->tls_version);
-    add_text(b, ",\"method\":", e->method);
+    add_text(b, ",\"method\":", cut(e->method, METHOD_BYTES_MAX));
     add_text(b, ",\"host\":", cut(e->host, TEXT_BYTES_MAX));
     add_text(b, ",\"path\":", cut(e->path, PATH_BYTES_MAX));
     add_text(b, ",\"user_agent\":", cut(e->user_agent, TEXT_BYTES_MAX));

@@ -19,7 +19,7 @@ enum h1_result {
     H1_MORE, /* feed more bytes */
     H1_DONE,
     H1_BAD,          /* 400 and close */
-    H1_DUPLICATE,    /* 400 and close: a single field twice, none of the framing */
+    H1_DUPLICATE,    /* 400 and close: a single field twice, none of the framing; it is the last */
     H1_VERSION,      /* 505 and close */
     H1_TOO_LARGE,    /* 431 and close */
     H1_URI_TOO_LONG, /* 414 and close */

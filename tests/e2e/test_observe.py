@@ -37,6 +37,70 @@ def test_audit_line_says_who_from_where_and_on_which_route(gw, event, path, chan
     assert gw.alice_key not in json.dumps(gw.audit_lines())
 
 
+HEAD = b"GET /x HTTP/1.1\r\nHost: localhost\r\n"
+
+
+def refused(gw, raw):
+    """The head and the body of the answer to raw, which ends its connection."""
+    text = b""
+    with gw.connect() as s:
+        s.sendall(raw)
+        while b"\r\n\r\n" not in text:
+            more = s.recv(65536)
+            assert more, text
+            text += more
+    status, *fields = text.partition(b"\r\n\r\n")[0].decode().split("\r\n")
+    return int(status.split(" ")[1]), {k.lower(): v.strip() for k, v in (f.split(":", 1) for f in fields)}
+
+
+def metric(gw, name):
+    return int(next(line for line in gw.control("GET", "/metrics")[1].splitlines() if line.startswith(name + " ")).split()[1])
+
+
+@pytest.mark.parametrize("raw, status, problem, reason", [
+    (HEAD + b"Bad Name: x\r\n\r\n", 400, "bad_request", "malformed"),
+    (HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n", 400, "bad_request", "malformed"),
+    (b"\x16\x03\x01\r\n\r\n", 400, "bad_request", "malformed"),
+    (HEAD + b"Origin: a\r\nOrigin: b\r\n\r\n", 400, "header_duplicate", "malformed"),
+    (HEAD + b"X: " + b"a" * 40_000, 431, "head_too_large", "malformed"),
+    (b"GET /" + b"a" * 40_000, 414, "uri_too_long", "malformed"),
+    (b"A" * 9000 + b" /x HTTP/1.1\r\n\r\n", 400, "bad_request", "malformed"),
+    (b"GET /x HTTP/3.0\r\n\r\n", 505, "http_version", "malformed"),
+    (HEAD + b"Expect: more\r\n\r\n", 417, "expectation_failed", "malformed"),
+    (HEAD + b"Authorization: Bearer a\r\nAuthorization: Bearer b\r\n\r\n", 400, "header_duplicate", "credential_ambiguous"),
+], ids=["name", "lengths", "tls", "twice", "head", "target", "method", "version", "expect", "credentials"])
+def test_a_request_that_the_codec_refuses_leaves_one_short_line(make_gateway, upstream, raw, status, problem, reason):
+    gw = make_gateway(routes(upstream))
+    got, headers = refused(gw, raw)
+    [line] = wait_until(gw.access_lines, what="the access line")
+    assert got == line["status"] == status
+    assert line["problem"] == problem and line["reason"] == reason
+    assert line["request_id"] == headers["x-request-id"] and line["ip"] == "127.0.0.1"
+    assert len(json.dumps(line)) < 1024, "no client writes long lines"
+    assert metric(gw, "postern_malformed_requests_total") == 1
+    assert not upstream.requests
+
+
+@pytest.mark.parametrize("name", ["Authorization", "X-API-Key", "Proxy-Authorization"])
+def test_two_fields_with_credentials_are_audited_as_a_refusal(make_gateway, upstream, name):
+    gw = make_gateway(routes(upstream))
+    _, headers = refused(gw, HEAD + f"{name}: Bearer canary-1\r\n{name}: Bearer canary-2\r\n\r\n".encode())
+    [line] = wait_until(lambda: [line for line in gw.audit_lines() if line["event"] == "credential.ambiguous"], what="the audit line")
+    assert line["outcome"] == "refused" and line["detail"] == "credential_ambiguous"
+    assert line["request_id"] == headers["x-request-id"] and line["ip"] == "127.0.0.1"
+    assert metric(gw, "postern_auth_refused_total") == 1
+    wait_until(gw.access_lines, what="the access line")
+    assert "canary" not in json.dumps(gw.audit_lines() + gw.access_lines())
+
+
+def test_a_head_that_comes_too_late_is_no_malformed_one(make_gateway, upstream):
+    gw = make_gateway(routes(upstream), server="  head_timeout: 1s\n")
+    assert refused(gw, HEAD)[0] == 408
+    [line] = wait_until(gw.access_lines, what="the access line")
+    assert line["problem"] == "request_timeout" and line["reason"] == "late"
+    assert metric(gw, "postern_malformed_requests_total") == 0
+
+
 @pytest.mark.parametrize("trace, logged", [
     ("0af7651916cd43dd8448eb211c80319c", True),
     ("0AF7651916CD43DD8448EB211C80319C", False),
