@@ -196,6 +196,7 @@ static void on_housekeeping(evutil_socket_t fd, short what, void *arg)
     }
     gauge_set(g->control->counters, METRIC_STORE_UP, store_health(g->control_store) == STORE_UP);
     note_certificate_expiry(g);
+    signing_ensure_later(g);
 }
 
 /* What a signal does once its event is gone: who asks twice for the end gets the same end. */
@@ -258,6 +259,7 @@ void gateway_close(struct gateway *g)
             event_free(g->signals[i]);
     if (g->housekeeping != NULL)
         event_free(g->housekeeping);
+    signing_close(g);
     admin_free(g->admin);
     admin_free(g->control_socket);
     if (g->monitor != NULL)

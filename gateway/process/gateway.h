@@ -55,7 +55,10 @@ struct gateway {
     struct admin *admin, *control_socket;
     struct event *signals[4];
     struct event *housekeeping;
-    int64_t tickets_rotated_ms; /* monotonic */
+    int64_t tickets_rotated_ms;      /* monotonic */
+    bool lacks_signing_key;          /* Redis was away when one was to be made */
+    struct signing_try *signing_try; /* the one under way, or NULL */
+    int64_t signing_next_ms, signing_pause_ms;
     int access_fd, audit_fd;
     size_t workers_left; /* atomic by worker_post to control */
     pthread_t waiter;    /* joins the workers during a drain */

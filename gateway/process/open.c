@@ -2,7 +2,6 @@
 #include "process/open.h"
 
 #include "base/alloc.h"
-#include "model/roster.h"
 #include "process/admin.h"
 #include "process/crew.h"
 #include "process/signing.h"
@@ -143,31 +142,6 @@ static enum err open_redis(struct gateway *g, char **why)
     return e;
 }
 
-/* At the very first start there is no signing key yet: make one, so that tokens can be issued. */
-static void ensure_signing_key(struct gateway *g)
-{
-    const struct conf *conf = g->policy->conf;
-    struct roster r = {.keys = {.prefix = conf->redis.prefix}, .master = g->master};
-    char *why = NULL;
-    enum err e = redis_client_open(
-        &(struct redis_client_conf){.url = slice_str(g->redis_url),
-                                    .username = conf->redis.username,
-                                    .password = conf->redis.password,
-                                    .ca = path_or_null(conf->redis.ca),
-                                    .certificate = path_or_null(conf->redis.certificate),
-                                    .key = path_or_null(conf->redis.key),
-                                    .timeout_ms = conf->redis.connect_timeout_ms},
-        &r.redis, &why);
-
-    if (e == ERR_OK)
-        e = roster_signing_ensure(&r, alg_find(slice_str(word_text(conf->auth.jwt_algorithm))));
-    if (e != ERR_OK)
-        log_warn(g->log, "signing_keys.unchecked", LOG_ERR("cause", e),
-                 LOG_STR("why", why != NULL ? why : ""));
-    free(why);
-    redis_client_free(r.redis);
-}
-
 /* As many descriptors as we may have; connections get all but a reserve. */
 static void raise_limits(const struct conf *conf)
 {
@@ -241,7 +215,7 @@ static enum err open_all(struct gateway *g, char **why)
     if ((e = upstream_set_new(conf, NULL, &g->upstreams, why)) != ERR_OK ||
         (e = open_redis(g, why)) != ERR_OK)
         return e;
-    ensure_signing_key(g);
+    signing_ensure(g);
     open_control(g);
     if ((e = open_workers(g, why)) != ERR_OK ||
         (e = issuers_apply(g->issuers, g->policy, why)) != ERR_OK)
