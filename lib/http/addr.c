@@ -75,14 +75,27 @@ static size_t write_v6(const uint8_t bytes[16], char out[ADDR_TEXT_MAX + 1])
     return n;
 }
 
+static size_t write_v4(const uint8_t bytes[4], char *out)
+{
+    char room[U64_DIGITS];
+    size_t n = 0;
+
+    for (int i = 0; i < 4; i++) {
+        struct slice part = slice_from_u64(bytes[i], room);
+
+        if (i > 0)
+            out[n++] = '.';
+        memcpy(out + n, part.p, part.n);
+        n += part.n;
+    }
+    out[n] = '\0';
+    return n;
+}
+
 struct slice addr_write(const struct addr *a, char out[ADDR_TEXT_MAX + 1])
 {
-    const uint8_t *v4 = a->bytes + sizeof(mapped);
-
-    if (!is_v4(a))
-        return slice_of(out, write_v6(a->bytes, out));
-    return slice_of(
-        out, (size_t)snprintf(out, ADDR_TEXT_MAX + 1, "%u.%u.%u.%u", v4[0], v4[1], v4[2], v4[3]));
+    return slice_of(out,
+                    is_v4(a) ? write_v4(a->bytes + sizeof(mapped), out) : write_v6(a->bytes, out));
 }
 
 void addr_from_sockaddr(const struct sockaddr *sa, struct addr *out)

@@ -34,6 +34,17 @@ static void add_fields(struct buf *out, const struct head *head)
             add_field(out, head->fields[i].name, head->fields[i].value);
 }
 
+/* Once for the whole head; SPARE is for what is not among its fields. */
+static void make_room(struct buf *out, const struct head *head)
+{
+    enum { SPARE = 160, PER_FIELD = 4 };
+    size_t n = SPARE + head->method.n + head->target.n + head->authority.n;
+
+    for (size_t i = 0; i < head->count; i++)
+        n += head->fields[i].name.n + head->fields[i].value.n + PER_FIELD;
+    buf_room(out, n);
+}
+
 static void add_length(struct buf *out, uint64_t n)
 {
     char room[U64_DIGITS];
@@ -67,6 +78,7 @@ void h1_write_request(struct buf *out, const struct head *head, enum h1_framing 
     CHECK(framing != H1_FRAMING_CLOSE);
     CHECK(h1_is_token(head->method) && head->target.n > 0);
     CHECK(octet_span(head->target, 0, OCTET_TARGET) == head->target.n);
+    make_room(out, head);
     buf_add(out, head->method);
     buf_add_char(out, ' ');
     buf_add(out, head->target);
@@ -98,6 +110,7 @@ static void add_status_line(struct buf *out, unsigned status)
 void h1_write_response(struct buf *out, const struct head *head, enum h1_framing framing,
                        uint64_t content_length, bool close)
 {
+    make_room(out, head);
     add_status_line(out, head->status);
     add_fields(out, head);
     if (head->status >= 200 && head->status != 204)

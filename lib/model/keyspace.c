@@ -20,7 +20,9 @@ static bool is_plain(struct slice id)
 static struct slice join(const struct keyspace *k, struct arena *a, const char *kind,
                          struct slice rest)
 {
-    return arena_printf(a, "%.*s%s%.*s", SLICE_FMT(k->prefix), kind, SLICE_FMT(rest));
+    const struct slice parts[] = {k->prefix, slice_str(kind), rest};
+
+    return arena_join(a, parts, sizeof(parts) / sizeof(parts[0]));
 }
 
 /* Anything that is no id of ours (a command line, a path) only ever enters as its hash. */
