@@ -1,0 +1,18 @@
+"""No mix-ups, briefly; `make mixing` is the long run (tests/mixing/run.py)."""
+import sys
+
+import pytest
+from conftest import BUILD, PATIENCE, TOP
+
+sys.path.insert(0, str(TOP / "tests/mixing"))
+import run  # noqa: E402
+
+
+@pytest.mark.skipif(not (BUILD / "tests/mixing").exists(), reason="the target mixing is not built")
+def test_no_answer_of_many_users_is_anothers(tmp_path):
+    status, line, failures = run.play(tmp_path, exchanges=5000, seed=20261125, seconds=90 * PATIENCE)
+    print(line)
+    assert status == 0 and not failures, (status, line, failures)
+    counts = dict(pair.split("=") for pair in line.split()[1:])
+    for what in "pipelined", "aborted", "websockets", "revocations", "reloads", "left_over":
+        assert int(counts[what]) > 0, f"{what}: none, so the run shows nothing about them: {line}"
