@@ -22,7 +22,9 @@ static int usage(FILE *out, int code)
             "       postern quick URL [OPTIONS]   put API keys in front of URL, now\n"
             "\n"
             "  -c, --config FILE   configuration (default %s if it exists)\n"
-            "  -t, --test          all complaints as file:line:column; exit 0 or 1\n"
+            "  -t, --test          all complaints as file:line:column, those about files that it\n"
+            "                      names too; exit 0 or 1. On another machine:\n"
+            "                      posternctl config check --offline\n"
             "  -V, --version       print the version\n"
             "  -h, --help          print this\n"
             "\n"
@@ -44,7 +46,7 @@ static int check(const char *path)
 
     complaints_init(&c);
     buf_init(&text);
-    e = conf_read_daemon(path, environ, &c, &conf);
+    e = conf_read_with_files(path, environ, true, &c, &conf);
     complaints_write(&c, &text);
     fputs(buf_cstr(&text), stderr);
     printf("configuration %s: %s\n", path != NULL ? path : "(defaults and environment)",

@@ -1,6 +1,6 @@
 #include "auth/authenticate_own.h"
 
-#include "auth/issuer_keys.h"
+#include "conf/issuer_keys.h"
 #include "base/clock.h"
 
 /* Whose token it claims to be, and by which rules that is checked. */

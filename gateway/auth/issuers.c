@@ -1,4 +1,4 @@
-#include "auth/issuer_keys.h"
+#include "conf/issuer_keys.h"
 #include "auth/keyring.h"
 #include "base/alloc.h"
 #include "base/clock.h"

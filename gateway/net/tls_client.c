@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/map.h"
+#include "crypto/tls_file.h"
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -113,13 +114,9 @@ static enum err set_trust(struct tls_client *t, const struct tls_client_conf *co
     if (!conf->verify)
         return ERR_OK;
     SSL_CTX_set_verify(t->context, SSL_VERIFY_PEER, NULL);
-    ERR_clear_error();
-    if (conf->ca == NULL) {
-        CHECK(SSL_CTX_set_default_verify_paths(t->context) == 1);
-    } else if (SSL_CTX_load_verify_file(t->context, conf->ca) != 1) {
-        *why = tls_why("cannot use the authorities", conf->ca);
-        return ERR_TLS;
-    }
+    if (conf->ca != NULL)
+        return tls_file_authorities(t->context, conf->ca, why);
+    CHECK(SSL_CTX_set_default_verify_paths(t->context) == 1);
     return ERR_OK;
 }
 

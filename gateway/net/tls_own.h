@@ -12,8 +12,6 @@ SSL_CTX *tls_context_new(const SSL_METHOD *method);
 /* PEM certificate chain and key; *why gets a sentence on failure. */
 enum err tls_context_use(SSL_CTX *context, const char *certificate, const char *key,
                          char **why) MUST_USE;
-/* "cannot read FILE: reason of OpenSSL", for the caller to free(). Empties the error queue. */
-char *tls_why(const char *what, const char *file);
 
 /* The process's ticket keys seal and open the context's session tickets. */
 void tls_use_ticket_keys(SSL_CTX *context);

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/map.h"
+#include "crypto/tls_file.h"
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -184,18 +185,12 @@ static SSL_CTX *server_context(const struct tls_server_conf *conf)
 
 static enum err ask_for_client(SSL_CTX *context, const struct tls_server_conf *conf, char **why)
 {
-    STACK_OF(X509_NAME) * authorities;
+    enum err e;
 
     if (conf->client_ca == NULL)
         return ERR_OK;
-    ERR_clear_error();
-    authorities = SSL_load_client_CA_file(conf->client_ca);
-    if (authorities == NULL || SSL_CTX_load_verify_file(context, conf->client_ca) != 1) {
-        sk_X509_NAME_pop_free(authorities, X509_NAME_free);
-        *why = tls_why("cannot use the client authorities", conf->client_ca);
-        return ERR_TLS;
-    }
-    SSL_CTX_set_client_CA_list(context, authorities);
+    if ((e = tls_file_client_authorities(context, conf->client_ca, why)) != ERR_OK)
+        return e;
     SSL_CTX_set_verify(
         context, SSL_VERIFY_PEER | (conf->client_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
         NULL);

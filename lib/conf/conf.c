@@ -106,6 +106,17 @@ static struct node *add_folder(struct reader *r, struct node *tree, const char *
     return tree;
 }
 
+static void check_all(const struct reader *r)
+{
+    check_conf(r->conf, r->complaints);
+    if (r->needs_address && r->conf->listen_count == 0)
+        complain(r->complaints,
+                 (struct place){r->conf->file_count > 0 ? r->conf->files[0] : NULL, 0, 0}, false,
+                 "nothing is listened on; listen needs an entry with an address");
+    if (r->checks_files)
+        check_files(r->conf, r->is_reader, r->complaints);
+}
+
 /* Takes owned. */
 static enum err finish(struct reader *r, struct conf_owned *owned, const struct node *tree,
                        size_t errors_before, struct conf **out)
@@ -115,7 +126,7 @@ static enum err finish(struct reader *r, struct conf_owned *owned, const struct 
         read_tree(r, tree);
     read_environment(r);
     if (!r->is_broken)
-        check_conf(&owned->conf, r->complaints);
+        check_all(r);
     if (r->complaints->errors > errors_before) {
         conf_free(&owned->conf);
         return ERR_SYNTAX;
@@ -124,15 +135,17 @@ static enum err finish(struct reader *r, struct conf_owned *owned, const struct 
     return ERR_OK;
 }
 
-enum err conf_read(const char *path, char *const *env, struct complaints *c, struct conf **out)
+/* r holds what is wanted; the rest is filled in here. */
+static enum err read_path(struct reader r, const char *path, struct conf **out)
 {
     struct conf_owned *owned = conf_owned_new();
     struct arena scratch;
-    struct reader r = {&owned->conf, &scratch, c, env, false};
     struct node *tree = NULL;
-    size_t errors = c->errors;
+    size_t errors = r.complaints->errors;
     enum err e;
 
+    r.conf = &owned->conf;
+    r.scratch = &scratch;
     arena_init(&scratch);
     if (path != NULL) {
         tree = add_file(&r, NULL, path);
@@ -143,22 +156,27 @@ enum err conf_read(const char *path, char *const *env, struct complaints *c, str
     return e;
 }
 
+enum err conf_read(const char *path, char *const *env, struct complaints *c, struct conf **out)
+{
+    return read_path((struct reader){.complaints = c, .env = env}, path, out);
+}
+
 enum err conf_read_daemon(const char *path, char *const *env, struct complaints *c,
                           struct conf **out)
 {
-    struct conf *conf = NULL;
-    enum err e = conf_read(path, env, c, &conf);
+    return read_path((struct reader){.complaints = c, .env = env, .needs_address = true}, path,
+                     out);
+}
 
-    if (e != ERR_OK)
-        return e;
-    if (conf->listen_count == 0) {
-        complain(c, (struct place){path, 0, 0}, false,
-                 "nothing is listened on; listen needs an entry with an address");
-        conf_free(conf);
-        return ERR_SYNTAX;
-    }
-    *out = conf;
-    return ERR_OK;
+enum err conf_read_with_files(const char *path, char *const *env, bool is_reader,
+                              struct complaints *c, struct conf **out)
+{
+    return read_path((struct reader){.complaints = c,
+                                     .env = env,
+                                     .needs_address = true,
+                                     .checks_files = true,
+                                     .is_reader = is_reader},
+                     path, out);
 }
 
 enum err conf_read_text(struct slice yaml, const char *name, char *const *env, struct complaints *c,
@@ -166,7 +184,7 @@ enum err conf_read_text(struct slice yaml, const char *name, char *const *env, s
 {
     struct conf_owned *owned = conf_owned_new();
     struct arena scratch;
-    struct reader r = {&owned->conf, &scratch, c, env, false};
+    struct reader r = {.conf = &owned->conf, .scratch = &scratch, .complaints = c, .env = env};
     size_t errors = c->errors;
     enum err e;
 

@@ -128,6 +128,13 @@ enum err conf_read(const char *path, char *const *env, struct complaints *c,
 /* The same for the daemon, which also needs an address to listen on. */
 enum err conf_read_daemon(const char *path, char *const *env, struct complaints *c,
                           struct conf **out) MUST_USE;
+/*
+ * The same, and looks into every file that an option names with the code that reads it at the
+ * start: certificates, keys, authorities, keys of issuers. is_reader: a file that we may not read
+ * is an error; else it is a warning, for the daemon's user may.
+ */
+enum err conf_read_with_files(const char *path, char *const *env, bool is_reader,
+                              struct complaints *c, struct conf **out) MUST_USE;
 /* The same from a text in memory; name stands for the file in messages. */
 enum err conf_read_text(struct slice yaml, const char *name, char *const *env, struct complaints *c,
                         struct conf **out) MUST_USE;

@@ -11,6 +11,8 @@ struct reader {
     struct complaints *complaints;
     char *const *env;
     bool is_broken; /* a file could not be parsed: what is missing may stand there */
+    bool needs_address, checks_files,
+        is_reader; /* is_reader: of the files, as the daemon will be */
 };
 
 void read_defaults(struct reader *r);
@@ -23,6 +25,8 @@ void check_routes(const struct conf *conf, struct complaints *c);
 void check_issuers(const struct conf *conf, struct complaints *c);
 void check_upstreams(const struct conf *conf, struct complaints *c);
 void check_limits(const struct conf *conf, struct complaints *c);
+/* is_reader: a file that we may not read is an error; else the daemon may, and it is a warning. */
+void check_files(const struct conf *conf, bool is_reader, struct complaints *c);
 void check_cors(const struct conf *conf, const struct conf_cors *cors, struct complaints *c);
 
 #endif

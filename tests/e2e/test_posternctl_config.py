@@ -95,7 +95,7 @@ def test_check_looks_at_files_and_names_unless_it_is_offline(gw):
     subprocess.run(["openssl", "genpkey", "-algorithm", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", other], check=True, capture_output=True)
     gw.path.write_text(gw.path.read_text().replace(str(gw.key), str(other)))
     done = gw.ctl("config", "check", ok=False)
-    assert done.returncode == 1 and f"{gw.path}:{line}:" in done.stderr and "is not its key" in done.stderr, done
+    assert done.returncode == 1 and f"{gw.path}:{line}:" in done.stderr and "does not belong to the key" in done.stderr, done
     other.unlink()
     done = gw.ctl("config", "check", ok=False)
     assert done.returncode == 1 and f"{other}: No such file" in done.stderr
@@ -104,7 +104,7 @@ def test_check_looks_at_files_and_names_unless_it_is_offline(gw):
 
 def test_a_name_that_does_not_resolve_is_a_warning_with_its_line(tmp_path):
     path = tmp_path / "names.yaml"
-    path.write_text("upstreams:\n  up: {servers: ['http://no-such-host.invalid:80']}\n")
+    path.write_text("upstreams:\n  up: {servers: ['http://no-such-host.invalid:80']}\nlisten: [{address: '127.0.0.1:1'}]\n")
     for args, seen in (([], True), (["--offline"], False)):
         done = subprocess.run([BUILD / "posternctl", "config", "check", path, *args], capture_output=True, text=True)
         assert done.returncode == 0 and (re.search(rf"^{path}:2:\d+: warning: no-such-host.invalid: ", done.stderr, re.M) is not None) == seen, done

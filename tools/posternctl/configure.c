@@ -19,11 +19,10 @@ static enum err read_conf(const char *path, bool looks_around, struct conf **out
 
     complaints_init(&complaints);
     buf_init(&text);
-    e = conf_read(path, environ, &complaints, out);
-    if (e == ERR_OK && looks_around) {
+    e = looks_around ? conf_read_with_files(path, environ, false, &complaints, out)
+                     : conf_read_daemon(path, environ, &complaints, out);
+    if (e == ERR_OK && looks_around)
         surroundings_check(*out, &complaints);
-        e = complaints.errors > 0 ? ERR_NOT_FOUND : ERR_OK;
-    }
     complaints_write(&complaints, &text);
     (void)fputs(buf_cstr(&text), stderr);
     buf_fini(&text);

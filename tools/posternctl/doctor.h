@@ -16,8 +16,6 @@ void finding_add(struct findings *f, bool is_ok, const char *what, const char *f
 void doctor_store(struct ctl *c, struct findings *f);
 /* Modes of files, certificates and their keys. */
 void doctor_files(struct ctl *c, struct findings *f);
-/* Can both be read as PEM, and is the key the certificate's? */
-bool doctor_pair_fits(const char *certificate, const char *key);
 /* The running gateway: answers, ready, descriptors. */
 void doctor_gateway(struct ctl *c, struct findings *f);
 

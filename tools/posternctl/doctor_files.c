@@ -62,7 +62,7 @@ static void look_at_writers(const char *path, struct findings *f)
     finding_add(f, (s.st_mode & 022) == 0, text, fix);
 }
 
-bool doctor_pair_fits(const char *certificate, const char *key)
+static bool pair_fits(const char *certificate, const char *key)
 {
     X509 *x = read_certificate(certificate);
     EVP_PKEY *k = read_key(key);
@@ -82,7 +82,7 @@ static void look_at_pair(const char *certificate, const char *key_path, struct f
     (void)snprintf(text, sizeof(text), "%s can be read and fits its key", certificate);
     (void)snprintf(fix, sizeof(fix), "ls -l %s %s; openssl x509 -noout -subject -in %s",
                    certificate, key_path, certificate);
-    finding_add(f, doctor_pair_fits(certificate, key_path), text, fix);
+    finding_add(f, pair_fits(certificate, key_path), text, fix);
     (void)snprintf(text, sizeof(text), "%s is valid for %d days at least", certificate,
                    CERTIFICATE_WARN_DAYS);
     (void)snprintf(fix, sizeof(fix),

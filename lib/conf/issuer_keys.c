@@ -1,4 +1,4 @@
-#include "auth/issuer_keys.h"
+#include "conf/issuer_keys.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,12 +1,12 @@
-#ifndef AUTH_ISSUER_KEYS_H
-#define AUTH_ISSUER_KEYS_H
+#ifndef CONF_ISSUER_KEYS_H
+#define CONF_ISSUER_KEYS_H
 
+#include "conf/conf.h"
 #include "crypto/jwk.h"
-#include "policy/policy.h"
 
 enum { JWKS_BYTES_MAX = 1024 * 1024 };
 
-/* What the configuration of one issuer says about its keys. Within this room only. */
+/* What the configuration of one issuer says about its keys: for gateway/auth, and for checks. */
 
 /* Bit mask of the algorithms; names are known, conf_read() has seen to it. */
 unsigned issuer_algorithms(const struct conf_issuer *c);
