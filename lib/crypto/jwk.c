@@ -99,8 +99,7 @@ static bool is_sound_ed25519(EVP_PKEY *pkey)
     unsigned char y[32];
     size_t n = sizeof(y), high = 1;
 
-    if (EVP_PKEY_get_raw_public_key(pkey, y, &n) != 1 || n != sizeof(y))
-        return false;
+    CHECK(EVP_PKEY_get_raw_public_key(pkey, y, &n) == 1 && n == sizeof(y));
     y[31] &= 0x7f;
     for (size_t i = 0; i < sizeof(weak) / sizeof(weak[0]); i++)
         if (memcmp(y, weak[i], sizeof(y)) == 0)
@@ -177,8 +176,7 @@ enum err jwk_generate(enum alg alg, struct slice kid, struct jwk **out)
         pkey = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
         break;
     }
-    if (pkey == NULL)
-        return ERR_SYSTEM;
+    CHECK(pkey != NULL);
     *out = jwk_new(alg, 1u << alg, kid);
     (*out)->pkey = pkey;
     return ERR_OK;

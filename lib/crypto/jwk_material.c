@@ -52,9 +52,10 @@ static enum err build(const char *type, OSSL_PARAM_BLD *collected, bool is_priva
     OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(collected);
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL), *check = NULL;
     EVP_PKEY *pkey = NULL;
-    bool ok = params != NULL && ctx != NULL && EVP_PKEY_fromdata_init(ctx) == 1 &&
-              EVP_PKEY_fromdata(ctx, &pkey, selection, params) == 1;
+    bool ok;
 
+    CHECK(params != NULL && ctx != NULL && EVP_PKEY_fromdata_init(ctx) == 1);
+    ok = EVP_PKEY_fromdata(ctx, &pkey, selection, params) == 1;
     check = ok ? EVP_PKEY_CTX_new_from_pkey(NULL, pkey, NULL) : NULL;
     ok = check != NULL && EVP_PKEY_public_check(check) == 1 &&
          (!is_private || EVP_PKEY_pairwise_check(check) == 1);
@@ -77,13 +78,12 @@ static enum err read_rsa(const json_t *object, EVP_PKEY **out)
     BIGNUM *numbers[RSA_MEMBERS] = {NULL};
     enum err e = ERR_SYNTAX;
 
-    if (collected == NULL)
-        return ERR_SYSTEM;
+    CHECK(collected != NULL);
     for (size_t i = 0; i < count; i++) {
         numbers[i] = take_number(object, rsa_members[i].jwk);
-        if (numbers[i] == NULL || BN_is_zero(numbers[i]) ||
-            OSSL_PARAM_BLD_push_BN(collected, rsa_members[i].openssl, numbers[i]) != 1)
+        if (numbers[i] == NULL || BN_is_zero(numbers[i]))
             goto out;
+        CHECK(OSSL_PARAM_BLD_push_BN(collected, rsa_members[i].openssl, numbers[i]) == 1);
     }
     /* Before the checks of build(), whose cost grows with the size. */
     if (BN_num_bits(numbers[0]) < RSA_BITS_MIN || BN_num_bits(numbers[0]) > RSA_BITS_MAX)
@@ -104,7 +104,7 @@ static enum err read_ec(const json_t *object, EVP_PKEY **out)
     unsigned char point[POINT_BYTES_MAX] = {POINT_CONVERSION_UNCOMPRESSED}, scalar[66];
     OSSL_PARAM_BLD *collected;
     BIGNUM *d = NULL;
-    enum err e = ERR_SYNTAX;
+    enum err e;
 
     if (row->family != FAMILY_ECDSA)
         return ERR_UNSUPPORTED;
@@ -113,14 +113,16 @@ static enum err read_ec(const json_t *object, EVP_PKEY **out)
         (is_private && !take_exact(object, "d", scalar, bytes)))
         return ERR_SYNTAX;
     collected = OSSL_PARAM_BLD_new();
-    d = is_private ? BN_bin2bn(scalar, (int)bytes, NULL) : NULL;
-    if (collected != NULL &&
-        OSSL_PARAM_BLD_push_utf8_string(collected, OSSL_PKEY_PARAM_GROUP_NAME, row->group, 0) ==
-            1 &&
-        OSSL_PARAM_BLD_push_octet_string(collected, OSSL_PKEY_PARAM_PUB_KEY, point,
-                                         1 + 2 * bytes) == 1 &&
-        (d == NULL || OSSL_PARAM_BLD_push_BN(collected, OSSL_PKEY_PARAM_PRIV_KEY, d) == 1))
-        e = build("EC", collected, is_private, out);
+    CHECK(collected != NULL);
+    CHECK(OSSL_PARAM_BLD_push_utf8_string(collected, OSSL_PKEY_PARAM_GROUP_NAME, row->group, 0) ==
+          1);
+    CHECK(OSSL_PARAM_BLD_push_octet_string(collected, OSSL_PKEY_PARAM_PUB_KEY, point,
+                                           1 + 2 * bytes) == 1);
+    if (is_private) {
+        d = BN_bin2bn(scalar, (int)bytes, NULL);
+        CHECK(d != NULL && OSSL_PARAM_BLD_push_BN(collected, OSSL_PKEY_PARAM_PRIV_KEY, d) == 1);
+    }
+    e = build("EC", collected, is_private, out);
     BN_clear_free(d);
     OSSL_PARAM_BLD_free(collected);
     secret_wipe(scalar, sizeof(scalar));

@@ -21,9 +21,12 @@ static int no_passphrase(char *out, int size, int writing, void *arg)
 static EVP_PKEY *read_certificate(struct slice pem)
 {
     BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
-    X509 *certificate = bio != NULL ? PEM_read_bio_X509(bio, NULL, no_passphrase, NULL) : NULL;
-    EVP_PKEY *pkey = certificate != NULL ? X509_get_pubkey(certificate) : NULL;
+    X509 *certificate;
+    EVP_PKEY *pkey;
 
+    CHECK(bio != NULL);
+    certificate = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
+    pkey = certificate != NULL ? X509_get_pubkey(certificate) : NULL;
     X509_free(certificate);
     BIO_free(bio);
     return pkey;
@@ -36,8 +39,8 @@ static EVP_PKEY *read_key(struct slice pem)
     size_t left = pem.n;
     OSSL_DECODER_CTX *ctx = OSSL_DECODER_CTX_new_for_pkey(&pkey, "PEM", NULL, NULL, 0, NULL, NULL);
 
-    if (ctx == NULL || OSSL_DECODER_CTX_set_pem_password_cb(ctx, no_passphrase, NULL) != 1 ||
-        OSSL_DECODER_from_data(ctx, &at, &left) != 1) {
+    CHECK(ctx != NULL && OSSL_DECODER_CTX_set_pem_password_cb(ctx, no_passphrase, NULL) == 1);
+    if (OSSL_DECODER_from_data(ctx, &at, &left) != 1) {
         EVP_PKEY_free(pkey);
         pkey = NULL;
     }

@@ -165,19 +165,16 @@ static enum err sign_eddsa(const struct jwk *key, struct slice input, unsigned c
     return ERR_OK;
 }
 
-static enum err raw_of_der(struct slice der, size_t coordinate_bytes, unsigned char *out, size_t *n)
+/* Of a signature just made by OpenSSL. */
+static void raw_of_der(struct slice der, size_t coordinate_bytes, unsigned char *out)
 {
     const unsigned char *at = (const unsigned char *)der.p;
     ECDSA_SIG *sig = d2i_ECDSA_SIG(NULL, &at, (long)der.n);
     int size = (int)coordinate_bytes;
-    bool ok = sig != NULL && BN_bn2binpad(ECDSA_SIG_get0_r(sig), out, size) == size &&
-              BN_bn2binpad(ECDSA_SIG_get0_s(sig), out + size, size) == size;
 
+    CHECK(sig != NULL && BN_bn2binpad(ECDSA_SIG_get0_r(sig), out, size) == size);
+    CHECK(BN_bn2binpad(ECDSA_SIG_get0_s(sig), out + size, size) == size);
     ECDSA_SIG_free(sig);
-    if (!ok)
-        return ERR_UNSUPPORTED;
-    *n = 2 * coordinate_bytes;
-    return ERR_OK;
 }
 
 /* No kept context here: signing is rare, and none would be let go of with its key. */
@@ -196,9 +193,12 @@ static enum err sign_pkey(const struct jwk *key, struct slice input, unsigned ch
     EVP_PKEY_CTX_free(ctx);
     if (!ok)
         return ERR_UNSUPPORTED;
-    if (row->family == FAMILY_ECDSA)
-        return raw_of_der(slice_of(signature, size), row->coordinate_bytes, out, n);
-    memcpy(out, signature, size);
+    if (row->family == FAMILY_ECDSA) {
+        raw_of_der(slice_of(signature, size), row->coordinate_bytes, out);
+        size = 2 * row->coordinate_bytes;
+    } else {
+        memcpy(out, signature, size);
+    }
     *n = size;
     return ERR_OK;
 }

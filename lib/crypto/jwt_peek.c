@@ -70,6 +70,8 @@ static struct slice find_issuer(struct slice text)
     return SLICE_NONE;
 }
 
+_Static_assert(JOSE_KID_BYTES < sizeof(((struct jwt_peek *)NULL)->scratch), "a kid always fits");
+
 static enum err keep(struct jwt_peek *out, size_t *used, struct slice text, struct slice *kept)
 {
     if (text.n > sizeof(out->scratch) - *used)
@@ -110,8 +112,7 @@ enum err jwt_peek(struct slice token, struct jwt_peek *out)
     if (jose_split(token, &parts) != ERR_OK || (header = jose_header_read(parts.header)) == NULL ||
         base64url_decode(parts.payload, payload, &n) != ERR_OK)
         return ERR_SYNTAX;
-    if (keep(out, &used, slice_of(header->kid, header->kid_n), &out->kid) != ERR_OK)
-        return ERR_SYNTAX;
+    CHECK(keep(out, &used, slice_of(header->kid, header->kid_n), &out->kid) == ERR_OK);
     out->alg = header->alg;
     text = slice_of(payload, n);
     issuer = find_issuer(text);

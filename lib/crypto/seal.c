@@ -11,7 +11,7 @@ enum { KEY_BYTES = 32, NONCE_BYTES = 12, TAG_BYTES = 16 };
 static const struct slice version = {"v1.", 3};
 
 /* Feeds "v1.", the length of the context and the context: no two pairs give the same bytes (K6). */
-static bool add_context(EVP_CIPHER_CTX *ctx, struct slice context)
+static void add_context(EVP_CIPHER_CTX *ctx, struct slice context)
 {
     unsigned char head[3 + 8];
     int n;
@@ -19,29 +19,29 @@ static bool add_context(EVP_CIPHER_CTX *ctx, struct slice context)
     memcpy(head, version.p, version.n);
     for (int i = 0; i < 8; i++)
         head[3 + i] = (unsigned char)((uint64_t)context.n >> (56 - 8 * i));
-    return EVP_CipherUpdate(ctx, NULL, &n, head, sizeof(head)) == 1 &&
-           (context.n == 0 ||
-            EVP_CipherUpdate(ctx, NULL, &n, (const unsigned char *)context.p, (int)context.n) == 1);
+    CHECK(EVP_CipherUpdate(ctx, NULL, &n, head, sizeof(head)) == 1);
+    if (context.n > 0)
+        CHECK(EVP_CipherUpdate(ctx, NULL, &n, (const unsigned char *)context.p, (int)context.n) ==
+              1);
 }
 
-static bool start(EVP_CIPHER_CTX *ctx, struct slice key32, const unsigned char *nonce,
+static void start(EVP_CIPHER_CTX *ctx, struct slice key32, const unsigned char *nonce,
                   struct slice context, bool encrypt)
 {
-    return EVP_CipherInit_ex2(ctx, crypto_gcm(), (const unsigned char *)key32.p, nonce, encrypt,
-                              NULL) == 1 &&
-           add_context(ctx, context);
+    CHECK(EVP_CipherInit_ex2(ctx, crypto_gcm(), (const unsigned char *)key32.p, nonce, encrypt,
+                             NULL) == 1);
+    add_context(ctx, context);
 }
 
 /* out: plain.n bytes of ciphertext, then the tag. */
-static bool encrypt(EVP_CIPHER_CTX *ctx, struct slice plain, unsigned char *out)
+static void encrypt(EVP_CIPHER_CTX *ctx, struct slice plain, unsigned char *out)
 {
     int n = 0, rest = 0;
 
-    if (plain.n > 0 &&
-        EVP_CipherUpdate(ctx, out, &n, (const unsigned char *)plain.p, (int)plain.n) != 1)
-        return false;
-    return EVP_CipherFinal_ex(ctx, out + n, &rest) == 1 && (size_t)n + (size_t)rest == plain.n &&
-           EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, TAG_BYTES, out + plain.n) == 1;
+    if (plain.n > 0)
+        CHECK(EVP_CipherUpdate(ctx, out, &n, (const unsigned char *)plain.p, (int)plain.n) == 1);
+    CHECK(EVP_CipherFinal_ex(ctx, out + n, &rest) == 1 && (size_t)n + (size_t)rest == plain.n);
+    CHECK(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, TAG_BYTES, out + plain.n) == 1);
 }
 
 enum err seal(struct slice key32, struct slice context, struct slice plain, struct buf *out)
@@ -50,7 +50,6 @@ enum err seal(struct slice key32, struct slice context, struct slice plain, stru
     EVP_CIPHER_CTX *ctx = crypto_context()->gcm;
     struct buf bytes;
     unsigned char *at;
-    bool ok;
 
     if (key32.n != KEY_BYTES)
         return ERR_RANGE;
@@ -59,15 +58,14 @@ enum err seal(struct slice key32, struct slice context, struct slice plain, stru
     buf_init(&bytes);
     at = (unsigned char *)buf_room(&bytes, n);
     random_bytes(at, NONCE_BYTES);
-    ok = start(ctx, key32, at, context, true) && encrypt(ctx, plain, at + NONCE_BYTES);
+    start(ctx, key32, at, context, true);
+    encrypt(ctx, plain, at + NONCE_BYTES);
     EVP_CIPHER_CTX_reset(ctx); /* wipes the key schedule */
-    if (ok) {
-        buf_commit(&bytes, n);
-        buf_add(out, version);
-        buf_commit(out, base64url_encode(buf_slice(&bytes), buf_room(out, BASE64URL_CHARS(n))));
-    }
+    buf_commit(&bytes, n);
+    buf_add(out, version);
+    buf_commit(out, base64url_encode(buf_slice(&bytes), buf_room(out, BASE64URL_CHARS(n))));
     buf_fini(&bytes);
-    return ok ? ERR_OK : ERR_SYSTEM;
+    return ERR_OK;
 }
 
 /* bytes: nonce | ciphertext | tag. The plain text counts only once the tag has been found right. */
@@ -77,12 +75,11 @@ static bool decrypt(EVP_CIPHER_CTX *ctx, struct slice key32, struct slice contex
     unsigned char *at = (unsigned char *)plain->p, *text = bytes + NONCE_BYTES;
     int n = 0, rest = 0;
 
-    if (!start(ctx, key32, bytes, context, false))
-        return false;
-    if (plain->n > 0 && EVP_CipherUpdate(ctx, at, &n, text, (int)plain->n) != 1)
-        return false;
-    return EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, TAG_BYTES, text + plain->n) == 1 &&
-           EVP_CipherFinal_ex(ctx, at + n, &rest) == 1 && (size_t)n + (size_t)rest == plain->n;
+    start(ctx, key32, bytes, context, false);
+    if (plain->n > 0)
+        CHECK(EVP_CipherUpdate(ctx, at, &n, text, (int)plain->n) == 1);
+    CHECK(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, TAG_BYTES, text + plain->n) == 1);
+    return EVP_CipherFinal_ex(ctx, at + n, &rest) == 1;
 }
 
 enum err seal_open(struct slice key32, struct slice context, struct slice sealed,

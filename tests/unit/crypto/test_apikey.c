@@ -94,6 +94,49 @@ static void the_checksum_is_crc32_in_base62(void **state)
         ERR_OK);
 }
 
+/* CRC-32 bit by bit, written down once more; six digits of base62. */
+static void put_sum(char key[APIKEY_CHARS + 1])
+{
+    static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    uint32_t crc = 0xffffffff;
+
+    for (size_t i = 0; i < APIKEY_CHARS - APIKEY_SUM_CHARS; i++) {
+        crc ^= (unsigned char)key[i];
+        for (int bit = 0; bit < 8; bit++)
+            crc = (crc & 1) != 0 ? crc >> 1 ^ 0xedb88320 : crc >> 1;
+    }
+    crc = ~crc;
+    for (size_t i = APIKEY_CHARS - 1; i >= APIKEY_CHARS - APIKEY_SUM_CHARS; i--) {
+        key[i] = digits[crc % 62];
+        crc /= 62;
+    }
+}
+
+/* What is looked up in Redis is the id: it never holds what its name could be built of. */
+static void a_checksum_that_fits_excuses_no_other_form(void **state)
+{
+    static const char no_id[] = "-./:@[_`{ *\x80", no_secret[] = "+/=. \x80";
+    char key[APIKEY_CHARS + 1], whole[APIKEY_CHARS + 1];
+
+    (void)state;
+    apikey_generate(whole);
+    memcpy(key, whole, sizeof(key));
+    put_sum(key);
+    assert_string_equal(key, whole);
+    for (size_t i = 0; i < sizeof(no_id); i++) {
+        memcpy(key, whole, sizeof(key));
+        key[5] = no_id[i];
+        put_sum(key);
+        assert_int_equal(parse(slice_of(key, APIKEY_CHARS), NULL), ERR_SYNTAX);
+    }
+    for (size_t i = 0; i < sizeof(no_secret); i++) {
+        memcpy(key, whole, sizeof(key));
+        key[20] = no_secret[i];
+        put_sum(key);
+        assert_int_equal(parse(slice_of(key, APIKEY_CHARS), NULL), ERR_SYNTAX);
+    }
+}
+
 static void a_renewed_key_keeps_its_id_and_nothing_else(void **state)
 {
     char old[APIKEY_CHARS + 1], renewed[APIKEY_CHARS + 1];
@@ -143,6 +186,7 @@ int main(void)
         cmocka_unit_test(k10_refuses_every_other_length),
         cmocka_unit_test(k10_the_mac_depends_on_pepper_and_whole_key),
         cmocka_unit_test(the_checksum_is_crc32_in_base62),
+        cmocka_unit_test(a_checksum_that_fits_excuses_no_other_form),
         cmocka_unit_test(a_renewed_key_keeps_its_id_and_nothing_else),
         cmocka_unit_test(the_prefix_is_exact),
         cmocka_unit_test(a_token_is_256_random_bits_in_base64url),

@@ -95,6 +95,10 @@ static void key_ops_must_name_the_use_we_make(void **state)
     assert_int_equal(outcome("{" EC_KEY ",\"key_ops\":[]}", ~0u, true), ERR_DENIED);
     assert_int_equal(outcome("{" EC_KEY ",\"key_ops\":\"verify\"}", ~0u, true), ERR_DENIED);
     assert_int_equal(outcome("{" EC_KEY ",\"key_ops\":[\"verify\",1]}", ~0u, true), ERR_DENIED);
+    assert_int_equal(outcome("{" EC_KEY ",\"key_ops\":[\"verify\",\"b\",\"c\",\"d\",\"e\",\"f\","
+                             "\"g\",\"h\",\"i\",\"j\",\"k\",\"l\",\"m\",\"n\",\"o\",\"p\",\"q\"]}",
+                             ~0u, true),
+                     ERR_DENIED);
     assert_int_equal(outcome("{" EC_KEY ",\"key_ops\":[\"verify\",\"verify\"]}", ~0u, true),
                      ERR_DENIED);
     assert_int_equal(outcome("{" EC_KEY "," EC_D ",\"key_ops\":[\"sign\"]}", ~0u, false), ERR_OK);
@@ -110,6 +114,7 @@ static void private_members_are_refused_where_only_public_keys_belong(void **sta
     assert_int_equal(outcome("{" ED_KEY "," ED_D "}", ~0u, false), ERR_OK);
     assert_int_equal(outcome("{" ED_KEY "," ED_D "}", ~0u, true), ERR_DENIED);
     assert_int_equal(outcome("{" EC_KEY ",\"k\":\"AA\"}", ~0u, true), ERR_DENIED);
+    assert_int_equal(outcome("{" EC_KEY ",\"oth\":[]}", ~0u, false), ERR_DENIED);
     assert_int_equal(outcome("{\"kty\":\"oct\",\"alg\":\"HS256\",\"k\":"
                              "\"hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg\"}",
                              ~0u, true),
@@ -164,6 +169,7 @@ static void the_private_half_belongs_to_the_public_one(void **state)
         outcome("{" EC_KEY ",\"d\":\"jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LM\"}", ~0u, false),
         ERR_SYNTAX);
     assert_int_equal(outcome("{" EC_KEY ",\"d\":\"AAAA\"}", ~0u, false), ERR_SYNTAX);
+    assert_int_equal(outcome("{" ED_KEY ",\"d\":\"AAAA\"}", ~0u, false), ERR_SYNTAX);
     assert_int_equal(
         outcome("{" ED_KEY ",\"d\":\"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2E\"}", ~0u, false),
         ERR_SYNTAX);
@@ -520,6 +526,7 @@ static void algorithm_names_are_exact(void **state)
     assert_int_equal(alg_find(SLICE("ES256K")), ALG_NONE);
     assert_int_equal(alg_find(SLICE_NONE), ALG_NONE);
     assert_int_equal(alg_name(ALG_NONE).n, 0);
+    assert_int_equal(alg_name((enum alg)ALG_COUNT).n, 0);
 }
 
 int main(void)

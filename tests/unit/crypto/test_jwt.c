@@ -59,6 +59,7 @@ static void peek_reads_kid_algorithm_and_issuer(void **state)
         "{\"a\":{\"iss\":\"inner\"},\"b\":[\"iss\",{\"iss\":1}],\"iss\" : \"https://gw.example\"}",
         "{\"a\":\"\\\"iss\\\":\\\"x\\\"\",\"iss\":\"https:\\/\\/gw.example\"}",
         "{\"\\u0069ss\":\"https://gw.example\"}",
+        "{ \"iss\"\t:\r\n \"https://gw.example\" }",
     };
     struct jwk *k = fresh_key(ALG_HS256);
 
@@ -92,9 +93,18 @@ static void peek_without_kid_or_issuer_leaves_them_empty(void **state)
 
 static void peek_refuses_payloads_without_a_usable_issuer(void **state)
 {
-    static const char *const payloads[] = {"x",           "[]",           "\"iss\"",
-                                           "{\"iss\":1}", "{\"iss\":\"a", "{\"iss\":[\"a\"]}",
-                                           "{\"iss\"",    "{\"iss\":\""};
+    static const char *const payloads[] = {"x",
+                                           "[]",
+                                           "\"iss\"",
+                                           "{\"iss\":1}",
+                                           "{\"iss\":\"a",
+                                           "{\"iss\":[\"a\"]}",
+                                           "{\"iss\"",
+                                           "{\"iss\":\"",
+                                           "{\"iss\":",
+                                           "{\"iss\" \"a\"}",
+                                           "}",
+                                           "]\"iss\":\"a\""};
     struct jwk *k = fresh_key(ALG_HS256);
 
     (void)state;

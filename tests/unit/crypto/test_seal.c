@@ -2,6 +2,8 @@
 
 #include "fixture.h"
 
+#include <limits.h>
+
 static const struct slice key = {"0123456789abcdef0123456789abcdef", 32};
 static const struct slice other_key = {"0123456789abcdef0123456789abcdeF", 32};
 
@@ -149,6 +151,29 @@ static void refuses_a_key_of_another_length(void **state)
     assert_int_equal(seal(SLICE("short"), SLICE("c"), SLICE("x"), &b), ERR_RANGE);
     assert_int_equal(b.n, 0);
     buf_fini(&b);
+    b = sealed(SLICE("c"), SLICE("x"));
+    assert_int_equal(open_copy(slice_to(key, 31), SLICE("c"), buf_slice(&b), SLICE_NONE),
+                     ERR_DENIED);
+    assert_int_equal(open_copy(SLICE_NONE, SLICE("c"), buf_slice(&b), SLICE_NONE), ERR_DENIED);
+    buf_fini(&b);
+}
+
+/* OpenSSL counts in int. Only the length is looked at: no such memory is there. */
+static void refuses_what_is_longer_than_openssl_can_count(void **state)
+{
+    struct slice huge = slice_of("v1.AAAA", (size_t)INT_MAX + 1);
+    struct secret *plain = NULL;
+    struct buf b;
+
+    (void)state;
+    buf_init(&b);
+    assert_int_equal(seal(key, SLICE("c"), huge, &b), ERR_TOO_LARGE);
+    assert_int_equal(seal(key, huge, SLICE("x"), &b), ERR_TOO_LARGE);
+    assert_int_equal(b.n, 0);
+    assert_int_equal(seal_open(key, SLICE("c"), huge, &plain), ERR_SYNTAX);
+    assert_int_equal(seal_open(key, huge, SLICE("v1.AAAA"), &plain), ERR_SYNTAX);
+    assert_null(plain);
+    buf_fini(&b);
 }
 
 int main(void)
@@ -164,6 +189,7 @@ int main(void)
         cmocka_unit_test(a_cut_record_does_not_open),
         cmocka_unit_test(refuses_another_version_and_other_text),
         cmocka_unit_test(refuses_a_key_of_another_length),
+        cmocka_unit_test(refuses_what_is_longer_than_openssl_can_count),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

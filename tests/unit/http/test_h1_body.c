@@ -34,6 +34,7 @@ static const struct row rows[] = {
     ROW("0x5", "0x5\r\nhello\r\n0\r\n\r\n", BAD, "", 0),
     ROW("space before", " 5\r\nhello\r\n0\r\n\r\n", BAD, "", 0),
     ROW("space behind", "5 \r\nhello\r\n0\r\n\r\n", BAD, "", 0),
+    ROW("a digit behind the space", "5 5\r\nhello\r\n0\r\n\r\n", BAD, "", 0),
     ROW("minus", "-5\r\nhello\r\n", BAD, "", 0),
     ROW("plus", "+5\r\nhello\r\n", BAD, "", 0),
     ROW("no size", "\r\nhello\r\n", BAD, "", 0),

@@ -318,6 +318,7 @@ static void p12_refuses_a_host_that_is_no_authority(void **state)
                                         "[::1",         "::1",
                                         "[1.2.3.4]",    "[::1%25eth0]",
                                         "a\\b",         "a%zz",
+                                        "a%4g",         "a%4",
                                         "[::1]x",       "a\"b",
                                         ":80",          "a:1:2"};
     static const char *const good[] = {"a.example", "a.example:8080", "127.0.0.1:1",  "[::1]",

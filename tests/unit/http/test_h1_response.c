@@ -151,6 +151,22 @@ static void status_and_upgrade_are_read(void **state)
     assert_true(r.is_upgrade);
 }
 
+static void an_answer_over_the_limit_is_too_large(void **state)
+{
+    struct slice whole = SLICE("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+    struct h1_limits limits = roomy;
+    struct h1_response r;
+    struct head head;
+
+    (void)state;
+    arena_reset(&arena);
+    head_init(&head, &arena);
+    limits.head_bytes = whole.n - 1;
+    assert_int_equal(h1_parse_response(whole, &limits, SLICE("GET"), &head, &r), H1_TOO_LARGE);
+    limits.head_bytes = whole.n;
+    assert_int_equal(h1_parse_response(whole, &limits, SLICE("GET"), &head, &r), H1_DONE);
+}
+
 static int free_arena(void **state)
 {
     (void)state;
@@ -166,6 +182,7 @@ int main(void)
         cmocka_unit_test(other_versions_are_named),
         cmocka_unit_test(no_prefix_of_an_answer_is_an_answer),
         cmocka_unit_test(status_and_upgrade_are_read),
+        cmocka_unit_test(an_answer_over_the_limit_is_too_large),
     };
 
     return cmocka_run_group_tests(tests, NULL, free_arena);

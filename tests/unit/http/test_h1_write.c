@@ -67,12 +67,33 @@ static void f5_reframes_a_chunked_delete(void **state)
     assert_out("DELETE /x HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n");
 }
 
-static void an_empty_post_says_so(void **state)
+static void methods_that_expect_content_say_that_there_is_none(void **state)
 {
     (void)state;
     head.method = SLICE("POST");
     h1_write_request(&out, &head, H1_FRAMING_NONE, 0, false);
     assert_out("POST /x HTTP/1.1\r\nHost: a.example\r\nContent-Length: 0\r\n\r\n");
+    head.method = SLICE("PUT");
+    h1_write_request(&out, &head, H1_FRAMING_NONE, 0, false);
+    assert_out("PUT /x HTTP/1.1\r\nHost: a.example\r\nContent-Length: 0\r\n\r\n");
+    head.method = SLICE("PATCH");
+    h1_write_request(&out, &head, H1_FRAMING_NONE, 0, false);
+    assert_out("PATCH /x HTTP/1.1\r\nHost: a.example\r\nContent-Length: 0\r\n\r\n");
+    head.method = SLICE("DELETE");
+    h1_write_request(&out, &head, H1_FRAMING_NONE, 0, false);
+    assert_out("DELETE /x HTTP/1.1\r\nHost: a.example\r\n\r\n");
+}
+
+static void every_status_has_a_phrase_for_its_line(void **state)
+{
+    (void)state;
+    for (unsigned status = 100; status <= 599; status++) {
+        struct slice phrase = h1_reason(status);
+
+        assert_true(phrase.n > 0 && phrase.n < 40);
+        for (size_t i = 0; i < phrase.n; i++)
+            assert_true(phrase.p[i] >= ' ' && phrase.p[i] <= '~');
+    }
 }
 
 static void answers_carry_what_their_status_allows(void **state)
@@ -181,7 +202,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(framing_comes_from_the_arguments_only),
         TEST(f5_reframes_a_chunked_delete),
-        TEST(an_empty_post_says_so),
+        TEST(methods_that_expect_content_say_that_there_is_none),
+        TEST(every_status_has_a_phrase_for_its_line),
         TEST(answers_carry_what_their_status_allows),
         TEST(what_is_written_parses_back),
         TEST(chunks_are_framed),

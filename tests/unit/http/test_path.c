@@ -117,6 +117,7 @@ static void p9_what_upstreams_may_read_otherwise_is_refused(void **state)
         "/a%f4%90%80%80",
         "/a%c3%c3",
         "/a%e2%82",
+        "/a%e2%82%41",
         "/a%e2%82/%ac",
         "/a\xc3\xa9",
         "/a b",
@@ -202,6 +203,8 @@ static void segments_come_one_by_one(void **state)
     assert_true(path_next(&rest, &segment));
     assert_int_equal(segment.n, 0);
     assert_false(path_next(&rest, &segment));
+    rest = SLICE("a/b");
+    assert_false(path_next(&rest, &segment));
 }
 
 static void p16_a_parameter_given_twice_is_seen(void **state)
@@ -231,6 +234,9 @@ static void names_are_compared_after_decoding(void **state)
     assert_int_equal(count, 0);
     assert_non_null(query_find(SLICE("flag&x"), SLICE("flag"), &count).p);
     assert_slice(query_find(SLICE("k=a=b"), SLICE("k"), &count), SLICE("a=b"));
+    assert_null(query_find(SLICE("ab=1&%61%62c=2"), SLICE("abc?"), &count).p);
+    assert_null(query_find(SLICE("abc=1"), SLICE("ab"), &count).p);
+    assert_slice(query_find(SLICE("=x&a"), SLICE(""), &count), SLICE("x"));
 }
 
 static void percent_decoding_refuses_nul_and_bad_escapes(void **state)
@@ -247,6 +253,7 @@ static void percent_decoding_refuses_nul_and_bad_escapes(void **state)
     assert_int_equal(percent_decode(SLICE("%"), false, &arena, &out), ERR_SYNTAX);
     assert_int_equal(percent_decode(SLICE("%4"), false, &arena, &out), ERR_SYNTAX);
     assert_int_equal(percent_decode(SLICE("%zz"), false, &arena, &out), ERR_SYNTAX);
+    assert_int_equal(percent_decode(SLICE("%4z"), false, &arena, &out), ERR_SYNTAX);
     assert_int_equal(percent_decode(SLICE("a%00"), false, &arena, &out), ERR_SYNTAX);
     assert_int_equal(percent_decode(SLICE("a\0"), false, &arena, &out), ERR_SYNTAX);
 }

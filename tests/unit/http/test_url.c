@@ -72,11 +72,25 @@ static void refuses_the_rest(void **state)
             fail_msg("%s", bad[i]);
 }
 
+/* sun_path holds 108 bytes, the last of them NUL. */
+static void a_socket_path_fits_its_address(void **state)
+{
+    char text[5 + 108];
+    struct url u;
+
+    (void)state;
+    memset(text, 'a', sizeof(text));
+    memcpy(text, "unix:/", 6);
+    assert_int_equal(url_parse(slice_of(text, 5 + 107), &u), ERR_OK);
+    assert_int_equal(url_parse(slice_of(text, 5 + 108), &u), ERR_SYNTAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(splits_what_a_configuration_names),
         cmocka_unit_test(refuses_the_rest),
+        cmocka_unit_test(a_socket_path_fits_its_address),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
