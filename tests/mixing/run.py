@@ -30,10 +30,10 @@ MARGIN_MS = 100 * (10 if PATIENCE > 1 else 1)
 class Program:
     """The clients and the server; one line is said and answered at a time."""
 
-    def __init__(self, port, ca, seed, exchanges, seconds):
+    def __init__(self, port, ca, seed, exchanges, seconds, margin_ms):
         self.child = subprocess.Popen(
             [BUILD / "tests/mixing", "--port", str(port), "--ca", ca, "--seed", str(seed), "--exchanges", str(exchanges),
-             "--seconds", str(seconds), "--margin-ms", str(MARGIN_MS), "--cut-ms", str(1000 + MARGIN_MS)],
+             "--seconds", str(seconds), "--margin-ms", str(margin_ms), "--cut-ms", str(1000 + margin_ms)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         self.lock = threading.Lock()
         self.counts = None
@@ -72,8 +72,9 @@ class Program:
 class Changes:
     """Revokes, disables, enables, and says so to the program before and after."""
 
-    def __init__(self, gw, users):
+    def __init__(self, gw, users, margin_ms):
         self.gw = gw
+        self.margin_s = margin_ms / 1000
         self.names = [f"user{i}" for i in range(users)]
         self.program = None
         self.shown = {}  # (user, kind): what revokes it
@@ -102,7 +103,7 @@ class Changes:
             self.gw.ctl("token", "revoke", "--token-stdin", "--yes", input=self.shown[user, kind])
         self.program.say("dead", user, kind)
         self.count("revocations")
-        time.sleep(rng.random() * 0.5)
+        time.sleep(rng.random() * (self.margin_s + 0.5))
         self.program.say("live", user, kind, self.make(user, kind))
 
     def disable(self, user, rng):
@@ -112,7 +113,7 @@ class Changes:
         for kind in KEY, JWT, OPAQUE:
             self.program.say("dead", user, kind)
         self.count("disables")
-        time.sleep(rng.random() * 0.5)
+        time.sleep(rng.random() * (self.margin_s + 0.5))
         self.program.say("changing", user, KEY)
         self.gw.ctl("user", "enable", self.names[user])
         self.program.say("live", user, KEY)  # the key counts again; the tokens ended for good
@@ -157,15 +158,15 @@ def reload_until(over, changes, seed):
         changes.count("reloads")
 
 
-def play(folder, exchanges, seed, seconds=1800, users=40, lanes=3):
+def play(folder, exchanges, seed, seconds=1800, users=40, lanes=3, margin_ms=MARGIN_MS):
     """Returns (status of the program, the line of counts, failures of the changes)."""
     gw = Gateway(folder, configuration(1)).start()
     program, over, failures, threads = None, threading.Event(), [], []
     try:
-        program = Program(gw.port, gw.cert, seed, exchanges, seconds)
+        program = Program(gw.port, gw.cert, seed, exchanges, seconds, margin_ms)
         gw.write(configuration(program.server_port))
         assert gw.reload()[0]
-        changes = Changes(gw, users)
+        changes = Changes(gw, users, margin_ms)
         changes.program = program
         for i, name in enumerate(changes.names):
             program.say("user", i, gw.user(name)["id"], name)
