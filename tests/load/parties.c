@@ -334,13 +334,18 @@ static void *send_upload(void *arg)
     struct peer *p = peer_open();
     struct answer a;
     char text[256];
+    bool is_sent;
 
     snprintf(text, sizeof(text),
              "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %lu\r\n\r\n", upload.path,
              upload.bytes);
-    if (peer_write(p, text, strlen(text)) && send_pattern(p, upload.bytes) && read_answer(p, &a) &&
-        a.status == 200)
+    is_sent = peer_write(p, text, strlen(text)) && send_pattern(p, upload.bytes);
+    if (!read_answer(p, &a))
+        a.status = 0;
+    if (is_sent && a.status == 200)
         upload.taken++;
+    else
+        fprintf(stderr, "upload: %s, status %d\n", is_sent ? "sent whole" : "broke off", a.status);
     peer_close(p);
     return arg;
 }
