@@ -18,10 +18,10 @@ static const struct {
 
 static const char *const class_labels[STATUS_CLASSES] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
 
-/* Names by slot; the first and the last are ours. Control thread. */
+/* Names by slot; the first and the last are ours. Control thread; workers read count. */
 static struct {
     char *names[ROUTE_SLOTS_MAX];
-    unsigned count;
+    atomic_uint count;
 } registry;
 
 struct counters *counters_new(void)
