@@ -255,10 +255,10 @@ def test_plain_http_on_the_tls_port_ends_at_once(gw):
 
 
 @pytest.mark.parametrize("junk", [
-    b"\x00" * 600, b"\xff" * 600, os.urandom(600), b"\x16\x03\x01\x40\x00" + b"\x01" * 0x4000,
+    b"\x00" * 600, b"\xff" * 600, bytes(i * 151 % 256 for i in range(600)), b"\x16\x03\x01\x40\x00" + b"\x01" * 0x4000,
     b"\x16\x03\x01\xff\xff" + b"a" * 3000, b"\x80\x2e\x01\x00\x02" + b"\x00" * 60, b"\x16\x03\x01\x00\x00",
     b"\x17\x03\x03\x00\x05hello",
-])
+], ids=["zeros", "ones", "mixed", "record_too_large", "record_that_stays_short", "sslv2", "empty_record", "data_first"])
 def test_junk_for_a_hello_ends_and_harms_nobody(gw, junk):
     with dial(gw.port) as other, socket.create_connection(("127.0.0.1", gw.port), timeout=5) as s:
         s.sendall(junk)
