@@ -1,4 +1,5 @@
 """A revocation that overtakes a request: it is still on its way through the phases, and streams later."""
+import contextlib
 import hashlib
 import socket
 import threading
@@ -58,10 +59,11 @@ def test_a_key_revoked_while_its_request_waits_for_the_limit_does_not_stream_on(
     ended = threading.Event()
 
     def endless(request, conn):
-        conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: 0\n\n\r\n")
         conn.settimeout(60 * PATIENCE)
-        if conn.recv(1) == b"":
-            ended.set()
+        with contextlib.suppress(ConnectionError):  # an end with bytes unread is a reset
+            conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n9\r\ndata: 0\n\n\r\n")
+            assert conn.recv(1) == b""
+        ended.set()
         return "close"
 
     up = make_upstream(endless)
