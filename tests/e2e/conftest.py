@@ -352,6 +352,9 @@ def make_gateway(tmp_path):
     yield make
     codes = [gw.stop() for gw in made if gw.process is not None and gw.process.is_running()]
     assert all(code == 0 for code in codes), codes
+    for gw in made:  # one that ended by itself told why
+        text = gw.process.text() if gw.process is not None else ""
+        assert "Sanitizer" not in text and "runtime error:" not in text and "broken invariant" not in text, text[-6000:]
 
 
 class Redis:
