@@ -7,8 +7,8 @@
  * One line per exchange, JSON, buffered by worker and written by access_log_flush() at the end of
  * the turn, or at 32 KiB. Lines of several workers never mix. When a pipe that does not block is
  * full, up to 1 MiB waits; lines that are lost are counted, and the next one says how many. Paths
- * are cut at 1024 bytes, host and user agent at 256, methods at 32. A request that the codec refuses
- * has its line too, with as much of its head as was understood.
+ * are cut at 1024 bytes, host and user agent at 256, methods at 32. A request that the codec
+ * refuses has its line too, with as much of its head as was understood.
  */
 struct access_log;
 struct access_log *access_log_new(int fd); /* borrowed; -1: off */
